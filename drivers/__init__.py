@@ -1,0 +1,1 @@
+"""What instruments say: one module per protocol, thin transports, and the registry that finds them."""
