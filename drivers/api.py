@@ -79,7 +79,7 @@ class Reading:
     """One value from a device. `value` is None when the device says that it has none (overload, no read): never 0 instead.
 
     `value` is a Decimal with the digits as sent for measurements, text for codes. `unit` is a UCUM code. `details` holds what
-    else the frame said, by the protocol's own names (for codes: `symbology_id`, `gtin`, `ai.10`, `expiry`...; for scales: `tare`).
+    else the frame said (for codes: `symbology_id`, `gtin`, `ai.10`, `expiry`...; for scales: `tare`).
     `raw` is every byte of the frame, terminators included.
     """
 

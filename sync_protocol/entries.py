@@ -1,0 +1,157 @@
+"""The entries of a journal: what the box writes once, signs, and nobody serialises again.
+
+One entry is one line of UTF-8 JSON. The cloud reads entries with `parse`; a kind that it does not know is kept and passed over.
+Every entry carries the box's clocks as they were: `mono_ns` counts from the boot named by `boot_id`, `wall_ns` is the wall clock
+and only a hint, `clk` says what set it and how far it may be off. Absent means None.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError
+
+from sync_protocol.errors import TextFault
+
+MAX_ENTRY_BYTES = 64 * 1024
+"""A quarter of a frame: the longest instrument message known is a few kilobytes, pictures travel as blobs."""
+
+
+class Clk(BaseModel):
+    """What set the wall clock last and the bound of its error."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    s: Literal["none", "rtc", "ntp", "cloud"]
+    err_ms: int | None = None
+
+
+class Stamp(BaseModel):
+    """The box's clocks at the moment of writing."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    boot_id: str
+    mono_ns: int
+    wall_ns: int
+    clk: Clk
+
+
+class Position(BaseModel):
+    """A place in a run: the entry `seq` and the chain's hash there (hex)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    run: str
+    seq: int
+    hash: str
+
+
+class RunEntry(Stamp):
+    """Entry 0 of every run: one start of the journal's writer."""
+
+    t: Literal["run"] = "run"
+    parent: Position | None = None
+    fw: str
+    medium: str | None = None
+
+
+class AnchorEntry(Stamp):
+    """The cloud's time and how long the asking took: pins `mono_ns` of this boot to true time."""
+
+    t: Literal["anchor"] = "anchor"
+    srv_time: str
+    rtt_ns: int
+
+
+class DeviceEntry(Stamp):
+    """A device as configured and as it names itself; the readings behind it refer to `device`."""
+
+    t: Literal["device"] = "device"
+    device: str
+    driver: str
+    settings: dict[str, Any] = {}
+    identity: str | None = None
+
+
+class ReadingEntry(Stamp):
+    """One captured reading. `raw` is base64 of every byte of the frame; `value` keeps the digits as sent."""
+
+    t: Literal["reading"] = "reading"
+    device: str
+    driver: str
+    kind: str
+    value: str | None = None
+    unit: str | None = None
+    op: Literal["<", ">"] | None = None
+    flags: list[str] = []
+    instrument_time: str | None = None
+    details: dict[str, str] = {}
+    raw: str
+
+
+class StepEntry(Stamp):
+    """One completed step of a job. `n` counts from 0 within the job; `readings` are the ids of the entries it rests on."""
+
+    t: Literal["step"] = "step"
+    job: str
+    job_kind: str
+    n: int
+    step: str
+    station: str
+    by: str
+    data: dict[str, Any] = {}
+    readings: list[str] = []
+
+
+class NoteEntry(Stamp):
+    """Something that happened to the box or a device: lost, back, refused, signed in."""
+
+    t: Literal["note"] = "note"
+    name: str
+    device: str | None = None
+    data: dict[str, Any] = {}
+
+
+class UnknownEntry(Stamp):
+    """An entry of a kind that this program does not know; it is stored and proves the chain, nothing is made of it."""
+
+    t: str
+
+
+Entry = RunEntry | AnchorEntry | DeviceEntry | ReadingEntry | StepEntry | NoteEntry | UnknownEntry
+
+_KINDS = frozenset({"run", "anchor", "device", "reading", "step", "note"})
+
+
+def _tag(value: object) -> str:
+    kind = value.get("t") if isinstance(value, dict) else getattr(value, "t", None)
+    return kind if isinstance(kind, str) and kind in _KINDS else "unknown"
+
+
+_ANY: TypeAdapter[Entry] = TypeAdapter(
+    Annotated[
+        Annotated[RunEntry, Tag("run")]
+        | Annotated[AnchorEntry, Tag("anchor")]
+        | Annotated[DeviceEntry, Tag("device")]
+        | Annotated[ReadingEntry, Tag("reading")]
+        | Annotated[StepEntry, Tag("step")]
+        | Annotated[NoteEntry, Tag("note")]
+        | Annotated[UnknownEntry, Tag("unknown")],
+        Discriminator(_tag),
+    ]
+)
+
+
+def encode(entry: Entry) -> bytes:
+    """The entry as the bytes that are stored, chained, signed and sent. Raises TextFault above MAX_ENTRY_BYTES."""
+    data = entry.__pydantic_serializer__.to_json(entry, exclude_defaults=False, exclude_none=True)
+    if len(data) > MAX_ENTRY_BYTES:
+        raise TextFault(f"an entry of {len(data)} bytes is above the limit of {MAX_ENTRY_BYTES}")
+    return data
+
+
+def parse(data: bytes) -> Entry:
+    """Read one entry's bytes; raises TextFault when they are no entry at all."""
+    try:
+        return _ANY.validate_json(data)
+    except (ValidationError, ValueError) as exc:
+        raise TextFault(f"not a journal entry: {str(exc).splitlines()[0]}") from exc
