@@ -1,8 +1,8 @@
 """The entries of a journal: what the box writes once, signs, and nobody serialises again.
 
 One entry is one line of UTF-8 JSON. The cloud reads entries with `parse`; a kind that it does not know is kept and passed over.
-Every entry carries the box's clocks as they were: `mono_ns` counts from the boot named by `boot_id`, `wall_ns` is the wall clock
-and only a hint, `clk` says what set it and how far it may be off. Absent means None.
+Every entry carries the clocks as they were: `mono_ns` counts from the boot named by `boot_id`, `wall_ns` is the wall clock and
+only a hint, `clk` says what set it and how far it may be off. Absent means None.
 """
 
 from typing import Annotated, Any, Literal

@@ -1,7 +1,7 @@
 """The box's half of the conversation as pure functions: what to send next, what an answer means.
 
-State is how far the cloud has each run. Nothing is deleted on an answer: acked entries stay until retention lets them go, so that
-a cloud restored from a backup can ask again.
+State is how far the cloud has each run. Nothing is deleted on an answer: acked entries stay until retention lets them go, so
+that a cloud restored from a backup can ask again.
 """
 
 from collections.abc import Callable

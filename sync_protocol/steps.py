@@ -1,4 +1,4 @@
-"""What the steps of a job say: the payload of a `StepEntry`, per job kind. The box writes them, the cloud makes records of them.
+"""What the steps of a job say: the payload of a `StepEntry`. The box writes them, the cloud makes records of them.
 
 Job kind `receive` (goods receipt): open, then per line item, amount and confirm (or discard), then finish (or abandon).
 """
@@ -20,7 +20,7 @@ class _Data(BaseModel):
 class FieldValue(_Data):
     """One value and what it rests on: a reading of a device, or a person who typed it and said why.
 
-    `value` is a plain decimal for amounts (`unit` is its UCUM code), an ISO date for dates, text otherwise. `reading` is an entry
+    `value` is a plain decimal for amounts (`unit`: UCUM code), an ISO date for dates, text otherwise. `reading` is an entry
     id (`run:seq`); `reason` is one of the reason codes of docs/RECEIVING.md or free text.
     """
 

@@ -1,0 +1,47 @@
+"""What can go wrong on the box.
+
+EdgeError
+├── SettingsFault      the box's configuration cannot be used
+├── JournalFault       the journal cannot take or give entries
+│   └── JournalBroken  a commit failed: this writer is dead, a new run must be opened
+├── MirrorFault        the mirror's database cannot be used
+├── TakeRefused        a reading cannot be taken now; `code` says why
+└── JobRefused         the operator's action does not fit the job's state; `code` says why
+"""
+
+
+class EdgeError(Exception):
+    """Root of everything the box raises by itself."""
+
+
+class SettingsFault(EdgeError):
+    """The box's configuration cannot be used; the message names the setting."""
+
+
+class JournalFault(EdgeError):
+    """The journal cannot take or give entries."""
+
+
+class JournalBroken(JournalFault):
+    """A commit failed: nothing after the last confirmed entry may be believed, a new run must be opened."""
+
+
+class MirrorFault(EdgeError):
+    """The mirror's database cannot be used."""
+
+
+class TakeRefused(EdgeError):
+    """A reading cannot be taken now; `code` is a translation key: `lost`, `no_data`, `motion`, `overload`, `underload`..."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(f"the reading cannot be taken: {code}")
+        self.code = code
+
+
+class JobRefused(EdgeError):
+    """The operator's action does not fit; `code` is a translation key and `values` fill its placeholders."""
+
+    def __init__(self, code: str, **values: str) -> None:
+        super().__init__(f"refused: {code} {values or ''}".rstrip())
+        self.code = code
+        self.values = values

@@ -1,0 +1,1 @@
+"""The cloud's master data on the box, so that jobs run with no network."""
