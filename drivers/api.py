@@ -54,6 +54,7 @@ class Kind(StrEnum):
 
     MASS = "mass"
     COUNT = "count"
+    PERCENT = "percent"
     LENGTH = "length"
     TEMPERATURE = "temperature"
     CODE = "code"
@@ -143,7 +144,10 @@ class Codec(Protocol):
     """Bytes to readings and back. No I/O, no clock. Any bytes in any split are legal input; no exception comes out of them."""
 
     def receive(self, data: bytes, now_ns: int) -> list[Decoded]:
-        """Take bytes as they arrived and give what is complete. Buffers are capped: more than the cap becomes Malformed."""
+        """Take bytes as they arrived and give what is complete. Buffers are capped: more than the cap becomes Malformed.
+
+        Empty `data` says that time has passed: frames that end by silence come out of it (readers set to send no suffix).
+        """
         ...
 
     def poll(self, now_ns: int) -> bytes | None:

@@ -1,0 +1,1 @@
+"""Weighing instruments, one module per protocol."""
