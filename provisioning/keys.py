@@ -42,7 +42,7 @@ def read_certificate(path: Path) -> x509.Certificate:
     try:
         certificate = x509.load_pem_x509_certificate(read(path))
         key = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as exc:
+    except (ValueError, x509.InvalidVersion, UnsupportedAlgorithm) as exc:
         raise FileFault(path, "not a certificate in PEM") from exc
     if not is_p256(key):
         raise FileFault(path, "a certificate of a key that is not P-256")
