@@ -1,7 +1,7 @@
 """What the rest of the box sees of a device: its live value, its events, and the one way to keep a reading."""
 
-from contextlib import AbstractAsyncContextManager
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol

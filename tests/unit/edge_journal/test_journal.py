@@ -1,0 +1,214 @@
+"""The journal: durable before confirmed, one writer, chained, and dead after a failed commit."""
+
+import asyncio
+import os
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from edge.clock import BoxClock
+from edge.errors import JournalBroken, JournalFault
+from edge.journal.service import Journal
+from edge.journal.store import Row, connect_sqlite
+from sync_protocol import chain
+from sync_protocol.entries import Clk, NoteEntry, RunEntry, StepEntry, parse
+from sync_protocol.ids import RunId, run_id
+
+CLOCK = BoxClock("boot", Clk(s="none"))
+
+
+def fresh_run() -> RunId:
+    return run_id(secrets.token_hex(16))
+
+
+def note(name: str) -> NoteEntry:
+    return NoteEntry(**CLOCK.stamp(), name=name)
+
+
+def rows(path: Path) -> list[tuple[int, int, bytes, bytes]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute("SELECT run, seq, bytes, hash FROM entry ORDER BY run, seq").fetchall()
+    finally:
+        connection.close()
+
+
+def journal(path: Path, **more: object):
+    return Journal.open(path, clock=CLOCK, run=fresh_run(), firmware="0", **more)
+
+
+async def test_an_appended_entry_is_in_the_file_when_append_returns(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with journal(path) as opened:
+        placed = await opened.append(note("one"))
+        assert parse(rows(path)[-1][2]).name == "one"
+        assert (placed.run, placed.seq) == (opened.run, 1)
+
+
+async def test_many_at_once_keep_their_order_and_the_chain_holds(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with journal(path) as opened:
+        placed = await asyncio.gather(*(opened.append(note(f"n{n}")) for n in range(500)))
+        run = opened.run
+    assert [entry.seq for entry in placed] == list(range(1, 501))
+    stored = rows(path)
+    assert [seq for _, seq, _, _ in stored] == list(range(501))
+    assert [bytes(digest) for *_, digest in stored] == chain.links(chain.seed(run), 0, [data for _, _, data, _ in stored])
+    assert [parse(data).name for _, _, data, _ in stored[1:]] == [f"n{n}" for n in range(500)]
+
+
+async def test_each_start_is_a_new_run_that_names_its_parent(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with journal(path) as first:
+        await first.append(note("x"))
+    async with journal(path) as second:
+        outbox = await second.reader.outbox()
+    assert [(state.run, state.tip) for state in outbox.runs] == [(first.run, 2), (second.run, 1)]
+    started = parse(rows(path)[-1][2])
+    assert isinstance(started, RunEntry)
+    assert (started.parent.run, started.parent.seq, started.parent.hash) == (first.run, 1, rows(path)[1][3].hex())
+
+
+async def test_a_second_writer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with journal(path):
+        with pytest.raises(JournalFault, match="another process"):
+            async with journal(path):
+                pass
+
+
+async def test_a_journal_of_a_newer_program_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA user_version=99")
+    connection.close()
+    with pytest.raises(JournalFault, match="schema 99"):
+        async with journal(path):
+            pass
+
+
+async def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"not a database, but somebody's data" * 100)
+    with pytest.raises(JournalFault):
+        async with journal(path):
+            pass
+    assert path.read_bytes().startswith(b"not a database")
+
+
+async def test_positions_of_the_cloud_survive_a_restart(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with journal(path) as first:
+        await first.append(note("x"))
+        first.mark_acked(first.run, 2)
+    async with journal(path) as second:
+        assert (await second.reader.outbox()).runs[0].acked == 2
+
+
+async def test_pages_keep_to_what_a_frame_holds(tmp_path: Path) -> None:
+    async with journal(tmp_path / "journal.db") as opened:
+        await asyncio.gather(*(opened.append(note("x" * 1000)) for _ in range(600)))
+        page = await opened.reader.page(opened.run, 0)
+        assert len(page) < 500
+        assert sum(map(len, page)) + len(page) <= 256 * 1024
+        assert await opened.reader.page(opened.run, 601) == []
+        assert len(await opened.reader.page(opened.run, 600)) == 1
+
+
+async def test_steps_come_back_in_the_order_of_their_runs(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    for start in (0, 2):
+        async with journal(path) as opened:
+            for n in (start, start + 1):
+                await opened.append(note("between"))
+                await opened.append(
+                    StepEntry(**CLOCK.stamp(), job="j", job_kind="receive", n=n, step="open", station="s", by="dana")
+                )
+    async with journal(path) as opened:
+        assert [entry.n async for _, entry in opened.steps()] == [0, 1, 2, 3]
+
+
+class FailsToCommit:
+    """A real connection whose n-th commit reports a full disk, as SQLite does."""
+
+    def __init__(self, path: Path, good_commits: int) -> None:
+        self._real = connect_sqlite(path)
+        self._left = good_commits
+
+    def execute(self, sql: str, parameters: Sequence[object] = (), /) -> sqlite3.Cursor:
+        if sql == "COMMIT":
+            if not self._left:
+                self._real.execute("ROLLBACK")
+                raise sqlite3.OperationalError("database or disk is full")
+            self._left -= 1
+        return self._real.execute(sql, parameters)
+
+    def executemany(self, sql: str, parameters: Sequence[Row], /) -> sqlite3.Cursor:
+        return self._real.executemany(sql, parameters)
+
+    def close(self) -> None:
+        self._real.close()
+
+
+async def test_a_failed_commit_confirms_nothing_and_ends_the_writer(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with journal(path, connect=lambda file: FailsToCommit(file, good_commits=3)) as opened:
+        await opened.append(note("kept"))
+        with pytest.raises(JournalBroken, match="full"):
+            await opened.append(note("lost"))
+        with pytest.raises(JournalBroken):
+            await opened.append(note("after"))
+        assert isinstance(await opened.broken, JournalBroken)
+    async with journal(path) as again:
+        await again.append(note("new run"))
+    assert [parse(data).t for _, _, data, _ in rows(path)] == ["run", "note", "run", "note"]
+
+
+async def test_a_cancelled_append_disturbs_nobody(tmp_path: Path) -> None:
+    async with journal(tmp_path / "journal.db") as opened:
+        task = asyncio.create_task(opened.append(note("cancelled")))
+        await asyncio.sleep(0)
+        task.cancel()
+        assert (await opened.append(note("next"))).seq == 2
+
+
+KILLED = textwrap.dedent("""
+    import asyncio, secrets, sys
+    from pathlib import Path
+    from edge.clock import BoxClock
+    from edge.journal.service import Journal
+    from sync_protocol.entries import Clk, NoteEntry
+    clock = BoxClock("boot", Clk(s="none"))
+    async def main():
+        async with Journal.open(Path(sys.argv[1]), clock=clock, run=secrets.token_hex(16), firmware="0") as journal:
+            async def produce(who):
+                n = 0
+                while True:
+                    entry = await journal.append(NoteEntry(**clock.stamp(), name=f"{who}.{n}"))
+                    sys.stdout.write(f"{entry} {who}.{n}\\n")
+                    sys.stdout.flush()
+                    n += 1
+            await asyncio.gather(*(produce(who) for who in range(8)))
+    asyncio.run(main())
+""")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_what_was_confirmed_survives_kill_9(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "journal.db"
+    with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE, text=True) as box:
+        confirmed = [box.stdout.readline() for _ in range(50 + 37 * seed)]
+        os.kill(box.pid, signal.SIGKILL)
+        confirmed += box.stdout.readlines()
+    whole = [line.split() for line in confirmed if line.endswith("\n")]
+    stored = {seq: data for _, seq, data, _ in rows(path)}
+    assert len(whole) >= 50
+    for placed, name in whole:
+        assert parse(stored[int(placed.split(":")[1])]).name == name
