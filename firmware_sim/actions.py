@@ -1,0 +1,124 @@
+"""What can be done at a site by hand, as data: the steps of a scenario and the requests of the control port."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+
+from firmware_sim.config import LineConfig, PositiveAmount, as_site_fault
+from firmware_sim.serial_reader import Label
+
+SymbologyId = Annotated[str, Field(pattern=r"^\][A-Za-z][0-9A-Za-z]$")]
+
+
+def _one_or_none(value: object) -> object:
+    return None if value == "" else value
+
+
+class _Action(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    device: str
+
+
+class Put(_Action):
+    """Add a load."""
+
+    action: Literal["put"]
+    grams: PositiveAmount
+
+
+class Remove(_Action):
+    """Take off this much, or everything."""
+
+    action: Literal["remove"]
+    grams: PositiveAmount | None = None
+
+
+class Press(_Action):
+    """Press a key at the device."""
+
+    action: Literal["press"]
+    key: Literal["zero", "tare"]
+
+
+class PowerCycle(_Action):
+    action: Literal["power_cycle"]
+
+
+class LabelText(BaseModel):
+    """A label: its text (GS as \\u001d) and the identifier of its symbology."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str = Field(min_length=1, max_length=7089)  # the largest QR code holds 7089 digits (ISO/IEC 18004, table 7)
+    symbology_id: Annotated[SymbologyId | None, BeforeValidator(_one_or_none)] = None
+
+    def label(self) -> Label:
+        return Label(self.text, self.symbology_id)
+
+
+class Scan(_Action, LabelText):
+    """Hold a label before the reader and read it."""
+
+    action: Literal["scan"]
+
+
+class LayOut(_Action):
+    """Put labels before the reader, to be read one per trigger."""
+
+    action: Literal["lay_out"]
+    labels: tuple[LabelText, ...] = Field(min_length=1, max_length=1000)
+
+
+class Trigger(_Action):
+    action: Literal["trigger"]
+
+
+class NoRead(_Action):
+    """Trigger the reader without a readable label."""
+
+    action: Literal["no_read"]
+
+
+class Unplug(_Action):
+    action: Literal["unplug"]
+
+
+class Replug(_Action):
+    action: Literal["replug"]
+
+
+class Faults(_Action):
+    """Exchange the faults on the device's line; without any it becomes perfect."""
+
+    action: Literal["faults"]
+    faults: LineConfig = LineConfig()
+
+
+class State(_Action):
+    """Ask how the device is."""
+
+    action: Literal["state"]
+
+
+Action = Put | Remove | Press | PowerCycle | Scan | LayOut | Trigger | NoRead | Unplug | Replug | Faults | State
+
+_ACTION: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Field(discriminator="action")])
+
+
+def read_action(request: Mapping[str, object]) -> Action:
+    """An action from JSON or TOML data; raises SiteFault with the key to blame."""
+    try:
+        return _ACTION.validate_python(request)
+    except ValidationError as exc:
+        raise as_site_fault(exc) from exc
+
+
+def grams(text: str) -> Decimal:
+    """An amount in the form that actions take; raises SiteFault."""
+    action = read_action({"device": "", "action": "put", "grams": text})
+    if not isinstance(action, Put):  # pragma: no cover - the discriminator has chosen
+        raise TypeError
+    return action.grams

@@ -1,0 +1,243 @@
+"""A running site: its devices on their wires, what an operator can do with them, and its scenario."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from firmware_sim import actions
+from firmware_sim.actions import Action, read_action
+from firmware_sim.balance import Balance
+from firmware_sim.config import DeviceConfig, LineConfig, ReaderConfig, ScaleConfig, SiteConfig
+from firmware_sim.control import serve_control
+from firmware_sim.errors import ActionRefused, SiteFault
+from firmware_sim.mt_sics import MtSicsBalance
+from firmware_sim.plugged import Clock, PluggedDevice
+from firmware_sim.scenario import play
+from firmware_sim.serial_reader import SerialReader
+from firmware_sim.wires import PtyWire, TcpWire, Wire
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class SiteDevice:
+    """One device with its operator. Methods that do not fit the kind of device raise ActionRefused."""
+
+    name: str
+    kind: str
+    device: MtSicsBalance | SerialReader
+    plugged: PluggedDevice
+    clock: Clock
+
+    @property
+    def address(self) -> str:
+        """The path of the pseudo-terminal, or host:port."""
+        return self.plugged.wire.address
+
+    async def put(self, grams: str) -> None:
+        await self.act({"action": "put", "grams": grams})
+
+    async def remove(self, grams: str | None = None) -> None:
+        await self.act({"action": "remove"} if grams is None else {"action": "remove", "grams": grams})
+
+    async def press(self, key: str) -> None:
+        await self.act({"action": "press", "key": key})
+
+    async def press_zero(self) -> None:
+        await self.press("zero")
+
+    async def power_cycle(self) -> None:
+        await self.act({"action": "power_cycle"})
+
+    async def scan(self, text: str, symbology_id: str | None = None) -> None:
+        await self.act({"action": "scan", "text": text, "symbology_id": symbology_id})
+
+    async def trigger(self) -> None:
+        await self.act({"action": "trigger"})
+
+    async def no_read(self) -> None:
+        await self.act({"action": "no_read"})
+
+    async def unplug(self) -> None:
+        await self.act({"action": "unplug"})
+
+    async def replug(self) -> None:
+        await self.act({"action": "replug"})
+
+    async def faults(self, faults: LineConfig) -> None:
+        await self.perform(actions.Faults(device=self.name, action="faults", faults=faults))
+
+    async def state(self) -> Mapping[str, object]:
+        return await self.act({"action": "state"})
+
+    async def act(self, request: Mapping[str, object]) -> Mapping[str, object]:
+        """Do an action given as data. Raises SiteFault when it is badly described, ActionRefused when it cannot be done."""
+        return await self.perform(read_action({"device": self.name, **request}))
+
+    async def perform(self, action: Action) -> Mapping[str, object]:
+        match action:
+            case actions.Unplug():
+                self.plugged.unplug()
+            case actions.Replug():
+                await self.plugged.replug()
+            case actions.Faults():
+                self.plugged.set_faults(action.faults.faults())
+            case actions.State():
+                return self._state()
+            case _ if isinstance(self.device, MtSicsBalance):
+                self.plugged.say(_at_balance(self.device, action, self.clock()))
+            case _:
+                self.plugged.say(_at_reader(self.device, action))
+        return {}
+
+    def _state(self) -> Mapping[str, object]:
+        state: dict[str, object] = {"kind": self.kind, "address": self.address, "plugged": self.plugged.wire.plugged}
+        if isinstance(self.device, SerialReader):
+            return state | {"labels": len(self.device.labels)}
+        balance = self.device.balance
+        weight = balance.weigh(self.clock())
+        return state | {
+            "load_grams": f"{balance.load_grams:f}",
+            "net": f"{weight.net:f}",
+            "gross": f"{weight.gross:f}",
+            "tare": f"{weight.tare:f}",
+            "unit": balance.spec.unit,
+            "stable": weight.stable,
+            "range": weight.reach.value,
+        }
+
+
+def _at_balance(balance: MtSicsBalance, action: Action, now_ns: int) -> bytes:
+    match action:
+        case actions.Put():
+            balance.put(action.grams, now_ns)
+        case actions.Remove():
+            balance.remove(now_ns, action.grams)
+        case actions.Press():
+            return balance.press(action.key, now_ns)
+        case actions.PowerCycle():
+            balance.power_cycle(now_ns)
+        case _:
+            raise ActionRefused(f"a balance cannot {action.action}")
+    return b""
+
+
+def _at_reader(reader: SerialReader, action: Action) -> bytes:
+    match action:
+        case actions.Scan():
+            return reader.scan(action.text, action.symbology_id)
+        case actions.LayOut():
+            reader.lay_out([label.label() for label in action.labels])
+        case actions.Trigger():
+            return reader.trigger()
+        case actions.NoRead():
+            return reader.miss()
+        case actions.PowerCycle():
+            pass  # a reader keeps its programming and has nothing to say at start
+        case _:
+            raise ActionRefused(f"a barcode reader cannot {action.action}")
+    return b""
+
+
+class Site:
+    """The devices of a running site by name; `control_port` is where other processes can act, None where that is off."""
+
+    def __init__(self, config: SiteConfig, devices: Mapping[str, SiteDevice]) -> None:
+        self.config = config
+        self.devices = devices
+        self.control_port: int | None = None
+        self._played = asyncio.Event()
+
+    def device(self, name: str) -> SiteDevice:
+        try:
+            return self.devices[name]
+        except KeyError as exc:
+            raise SiteFault(f"there is no device {name[:40]!r}, only {', '.join(self.devices)}", key="device") from exc
+
+    async def perform(self, request: Mapping[str, object]) -> Mapping[str, object]:
+        """Do what a scenario's step or a control request says; gives what there is to tell. Raises SiteFault, ActionRefused."""
+        if request.get("action") == "list":
+            return {"devices": {name: await device.state() for name, device in self.devices.items()}}
+        action = read_action(request)
+        return await self.device(action.device).perform(action)
+
+    async def played(self) -> None:
+        """Wait for the end of the scenario."""
+        await self._played.wait()
+
+    async def play(self, clock: Clock) -> None:
+        """Play the scenario. A step that cannot be done is logged, and the day goes on."""
+        await play(self.config.steps, self.perform, clock=clock, speed=self.config.speed)
+        self._played.set()
+
+
+@asynccontextmanager
+async def run_site(config: SiteConfig, *, directory: Path, clock: Clock = time.monotonic_ns) -> AsyncIterator[Site]:
+    """Run a site while the block runs: links of pseudo-terminals are made in `directory`.
+
+    Raises WireTaken when an address is not free, and SiteFault when a step of the scenario is badly described.
+    """
+    for number, step in enumerate(config.steps):
+        _check_step(number, step.request())
+    devices = {
+        device.name: _make_device(device, directory, config.seed + number, clock)
+        for number, device in enumerate(config.devices)
+    }
+    site = Site(config, devices)
+    try:
+        for device in devices.values():
+            await device.plugged.start()
+        async with serve_control(site.perform, config.control_port) as site.control_port, asyncio.TaskGroup() as group:
+            tasks = [group.create_task(device.plugged.run()) for device in devices.values()]
+            tasks.append(group.create_task(site.play(clock)))
+            log.info("site_started", title=config.title, devices=len(devices), control_port=site.control_port)
+            yield site
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as failures:
+        # What the block raised comes out as it was, not as the task group wraps it.
+        if len(failures.exceptions) == 1:
+            raise failures.exceptions[0] from None
+        raise
+    finally:
+        for device in devices.values():
+            device.plugged.close()
+
+
+def _check_step(number: int, request: Mapping[str, object]) -> None:
+    try:
+        read_action(request)
+    except SiteFault as exc:
+        _, _, message = str(exc).partition(": ") if exc.key else ("", "", str(exc))
+        raise SiteFault(message, key=f"steps.{number}" + (f".{exc.key}" if exc.key else "")) from exc
+
+
+def _make_device(config: DeviceConfig, directory: Path, seed: int, clock: Clock) -> SiteDevice:
+    device = _make_reader(config) if config.kind == "serial-reader" else _make_scale(config, seed, clock)
+    plugged = PluggedDevice(device, _make_wire(config, directory), clock=clock, seed=seed, faults=config.faults.faults())
+    return SiteDevice(config.name, config.kind, device, plugged, clock)
+
+
+def _make_wire(config: DeviceConfig, directory: Path) -> Wire:
+    if config.pty is not None:
+        link = directory / config.pty
+        link.parent.mkdir(parents=True, exist_ok=True)
+        return PtyWire(link)
+    return TcpWire(config.host, config.tcp or 0)
+
+
+def _make_reader(config: DeviceConfig) -> SerialReader:
+    return SerialReader((config.reader or ReaderConfig()).spec())
+
+
+def _make_scale(config: DeviceConfig, seed: int, clock: Clock) -> MtSicsBalance:
+    scale = config.scale or ScaleConfig()
+    balance = Balance(scale.balance(), seed)
+    if scale.load:
+        balance.put(scale.load, clock())
+    return MtSicsBalance(balance, scale.terminal())
