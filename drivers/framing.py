@@ -1,5 +1,6 @@
 """Cutting a byte stream into frames that end in a terminator: the buffer, its cap, and the signs of wrong line settings."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -15,12 +16,14 @@ class FrameBuffer:
     """Collects bytes and gives frames up to and including each terminator.
 
     The result depends on the bytes alone, never on how they were split: a stretch without a terminator is handed out in
-    blocks of exactly `cap` bytes, and the block that the next terminator ends still belongs to it (`ended` False).
+    blocks of exactly `cap` bytes, and the block that the next terminator ends still belongs to it (`ended` False). `also` may
+    find the length of a frame in front that ends in another way.
     """
 
-    def __init__(self, ends: tuple[bytes, ...], cap: int) -> None:
+    def __init__(self, ends: tuple[bytes, ...], cap: int, also: Callable[[bytes], int | None] | None = None) -> None:
         self._ends = ends
         self._cap = cap
+        self._also = also
         self._bytes = bytearray()
         self._overflowed = False
 
@@ -56,7 +59,9 @@ class FrameBuffer:
     def _terminated(self) -> int | None:
         """Length of the first frame with its terminator, when that fits the cap."""
         found = [at + len(end) for end in self._ends if (at := self._bytes.find(end, 0, self._cap)) >= 0]
-        return min(found) if found else None
+        if self._also is not None and (size := self._also(bytes(self._bytes[: self._cap]))) is not None:
+            found.append(size)
+        return min(found, default=None)
 
     def _take(self, size: int) -> bytes:
         raw = bytes(self._bytes[:size])

@@ -1,0 +1,80 @@
+"""All drivers by name: ours in `BUILT_IN`, those of other packages through the entry-point group.
+
+Importing this module loads no stranger; `load_entry_points` does, when asked.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+
+from drivers.api import Driver, SettingsFault
+from drivers.scales.mt_sics import DRIVER as MT_SICS
+from drivers.scanners.serial_reader import DRIVER as SERIAL_SCANNER
+
+GROUP = "tallybox.drivers"
+
+BUILT_IN: tuple[Driver, ...] = (MT_SICS, SERIAL_SCANNER)
+
+_known: dict[str, Driver] = {driver.info.name: driver for driver in BUILT_IN}
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An entry point that gave a driver."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotLoaded:
+    """An entry point that gave none; the others are used all the same."""
+
+    name: str
+    reason: str
+
+
+def names() -> tuple[str, ...]:
+    """Names of all drivers known now, sorted."""
+    return tuple(sorted(_known))
+
+
+def get(name: str) -> Driver:
+    """The driver of that name. Raises SettingsFault where none is known."""
+    driver = _known.get(name)
+    if driver is None:
+        raise SettingsFault(f"no driver {name[:40]!r}: {', '.join(names())}", setting="driver")
+    return driver
+
+
+def load_entry_points(found: Iterable[EntryPoint] | None = None) -> tuple[Loaded | NotLoaded, ...]:
+    """Register the drivers that installed packages offer; loading twice changes nothing.
+
+    A name that is taken stays with who has it, and what cannot be loaded is told by name while the others go on. `found`
+    takes the place of the installed packages' entry points.
+    """
+    return tuple(_load(point) for point in (entry_points(group=GROUP) if found is None else found))
+
+
+def _load(point: EntryPoint) -> Loaded | NotLoaded:
+    try:
+        driver = point.load()
+    # What importing a stranger's module raises is anything at all; the name of the entry point tells whose it is.
+    except (
+        ImportError,
+        AttributeError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+        LookupError,
+        OSError,
+        ArithmeticError,
+        RuntimeError,
+    ) as exc:
+        return NotLoaded(point.name, f"{type(exc).__name__}: {exc}")
+    if not isinstance(driver, Driver):
+        return NotLoaded(point.name, f"{point.value} is no Driver but {type(driver).__name__}")
+    if driver.info.name != point.name:
+        return NotLoaded(point.name, f"the driver calls itself {driver.info.name!r}")
+    if _known.setdefault(driver.info.name, driver) is not driver:
+        return NotLoaded(point.name, "a driver of this name is already there")
+    return Loaded(point.name)

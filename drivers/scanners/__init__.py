@@ -1,0 +1,1 @@
+"""Barcode readers and what their data means."""

@@ -1,0 +1,240 @@
+"""Barcode readers on a serial line or USB-CDC: framing, text encoding, AIM identifier, and what the code means.
+
+Sources: Honeywell, Zebra and Datalogic product reference guides, chapters on serial interface, prefix and suffix.
+"""
+
+import codecs
+from collections.abc import Mapping, Sequence
+
+from pydantic import Field, field_validator
+
+from drivers.api import Codec, Decoded, Driver, DriverInfo, Flag, Kind, Malformed, Reading, Settings, SettingsFault, Tier
+from drivers.framing import Frame, FrameBuffer, parity_of
+from drivers.scanners.aim import CONTENTS, Content, Tagged, split
+from drivers.scanners.gs1 import GS
+from drivers.scanners.gtin import is_restricted
+from drivers.scanners.meaning import Meaning, interpret
+from drivers.settings import own_settings, read_settings
+
+MAX_FRAME = 8192
+"""Bytes. The fullest symbol, QR version 40, holds 7,089 digits; prefix, identifier and suffix come on top."""
+
+DEFAULT_NO_READ = ("NR", "NOREAD", "NO READ", "?")
+"""What readers send by default when the trigger was pulled and nothing was seen. With an identifier in front it is a code."""
+
+ENCODINGS = frozenset(
+    codecs.lookup(name).name
+    for name in (
+        "utf-8",
+        "ascii",
+        "iso-8859-1",
+        "iso-8859-8",
+        "iso-8859-15",
+        "cp1252",
+        "cp1255",
+        "cp862",
+        "shift_jis",
+        "gb18030",
+    )
+)
+
+DIGITS_WITH_PARITY = frozenset(range(0xB0, 0xBA))
+"""A digit with bit 7 set. No letter of the encodings above, so a frame full of them was sent with 7 data bits."""
+
+
+class ScannerSettings(Settings):
+    """How the reader is programmed. `suffix` empty: a code ends with silence of `idle_ms`."""
+
+    prefix: str = Field(default="", max_length=8)
+    suffix: str = Field(default="\r", max_length=4)
+    idle_ms: int = Field(default=100, ge=10, le=2000)
+    encoding: str = "utf-8"
+    aim_prefix: bool | None = None
+    """True: each code must start with its identifier, which catches codes cut at the front. None: taken where it is seen."""
+    no_read: str | tuple[str, ...] = DEFAULT_NO_READ
+    separators: str | tuple[str, ...] = ()
+    """Characters that the reader sends in place of GS."""
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, name: str) -> str:
+        try:
+            found = codecs.lookup(name).name
+        except LookupError as exc:
+            raise ValueError("unknown encoding") from exc
+        if found not in ENCODINGS:
+            raise ValueError("no encoding of barcode text")
+        return found
+
+    @field_validator("prefix", "suffix")
+    @classmethod
+    def _latin(cls, text: str) -> str:
+        if any(ord(char) > 0xFF for char in text):
+            raise ValueError("one byte a character: control characters or ISO-8859-1")
+        return text
+
+    @field_validator("separators")
+    @classmethod
+    def _single_characters(cls, given: str | tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(char) != 1 for char in given):
+            raise ValueError("single characters expected")
+        return tuple(given)
+
+
+class SerialReaderCodec:
+    """One reader. It is never asked anything, so it owes nothing."""
+
+    def __init__(self, settings: ScannerSettings) -> None:
+        self._settings = settings
+        self._prefix = settings.prefix.encode("latin-1")
+        self._suffix = settings.suffix.encode("latin-1")
+        self._frames = FrameBuffer((self._suffix,) if self._suffix else (), MAX_FRAME, also=self._with_parity)
+        self._idle_ns = settings.idle_ms * 1_000_000
+        self._heard_ns = 0
+
+    def receive(self, data: bytes, now_ns: int) -> list[Decoded]:
+        """Take bytes, give the codes in them; empty `data` lets a code without a suffix end."""
+        found: list[Decoded] = []
+        if not self._suffix and len(self._frames) and now_ns - self._heard_ns >= self._idle_ns:
+            found += self.finish()
+        if data:
+            self._heard_ns = now_ns
+            for frame in self._frames.feed(data):
+                found += self._decode(frame)
+        return found
+
+    def poll(self, now_ns: int) -> bytes | None:  # noqa: ARG002 - the contract's signature
+        """Readers are never asked."""
+        return None
+
+    def overdue(self, now_ns: int) -> bool:  # noqa: ARG002 - the contract's signature
+        """A reader that says nothing has nothing to say."""
+        return False
+
+    def command(self, name: str, argument: str | None = None) -> bytes:  # noqa: ARG002 - the contract's signature
+        """There are none: raises SettingsFault."""
+        raise SettingsFault(f"a reader takes no commands, not {name[:40]!r}", setting="command")
+
+    def finish(self) -> list[Decoded]:
+        """What is left: a code where silence ends codes, else a code without its suffix."""
+        rest = self._frames.flush()
+        if rest is None:
+            return []
+        if not self._suffix and len(rest.raw) < MAX_FRAME:
+            return self._decode(Frame(rest.raw, ended=True))
+        return self._decode(rest)
+
+    def _with_parity(self, buffered: bytes) -> int | None:
+        """Length of a code in front whose suffix, too, carries a parity bit: without this the fault would show at the cap only."""
+        end = bytes(byte | 0x80 for byte in self._suffix)
+        at = buffered.find(end) if end else -1
+        while at >= 0:
+            if _parity(buffered[: at + len(end)], self._settings.encoding) is not None:
+                return at + len(end)
+            at = buffered.find(end, at + 1)
+        return None
+
+    def _decode(self, frame: Frame) -> list[Decoded]:
+        raw = frame.raw
+        if (parity := _parity(raw, self._settings.encoding)) is not None:
+            return [Malformed(f"line setting: bytes carry {parity} parity in bit 7; the reader sends 7 data bits", raw)]
+        if not frame.ended:
+            reason = f"no suffix within {MAX_FRAME} bytes" if len(raw) >= MAX_FRAME else "code without its suffix"
+            return [Malformed(reason, raw)]
+        body = raw.removesuffix(self._suffix)
+        if self._suffix == b"\r":
+            body = body.lstrip(b"\n")  # the rest of a CR LF, whose CR already ended the code before
+        if not self._prefix:
+            return [self._code(body, raw)]
+        before, found, body = body.partition(self._prefix)
+        if not found:
+            return [Malformed("code without its prefix", raw)]
+        noise: list[Decoded] = [Malformed("bytes in front of the prefix", before)] if before else []
+        return [*noise, self._code(body, raw[len(before) :])]
+
+    def _code(self, body: bytes, raw: bytes) -> Decoded:
+        settings = self._settings
+        if not body:
+            return Malformed("empty code", raw)
+        try:
+            text = body.decode(settings.encoding)
+        except UnicodeDecodeError:
+            return Malformed(f"line setting: the text is not {settings.encoding}", raw)
+        no_read = (settings.no_read,) if isinstance(settings.no_read, str) else settings.no_read
+        if text in no_read and text:
+            return Reading(Kind.CODE, None, None, frozenset({Flag.NO_READ}), raw)
+        tagged = Tagged(None, text) if settings.aim_prefix is False else split(text)
+        if settings.aim_prefix and tagged.symbology_id is None:
+            return Malformed("code without its AIM identifier: cut at the front, or the reader is not set to send it", raw)
+        tagged = _with_separators(tagged, settings.separators)
+        return Reading(Kind.CODE, tagged.text, None, frozenset(), raw, details=details(tagged, interpret(tagged)))
+
+
+def details(tagged: Tagged, meaning: Meaning) -> dict[str, str]:
+    """What a code's reading says besides its text: `symbology_id gtin sscc addon ai.<n> expiry... restricted warning fault`."""
+    found = {"symbology_id": tagged.symbology_id, "gtin": meaning.gtin, "sscc": meaning.sscc, "addon": meaning.addon}
+    known = {name: value for name, value in found.items() if value is not None}
+    known |= {f"ai.{ai}": value for ai, value in meaning.ais.items()}
+    known |= meaning.derived
+    if meaning.gtin is not None and "01" not in meaning.ais and is_restricted(meaning.gtin):
+        known["restricted"] = "true"
+    if meaning.warning is not None:
+        known["warning"] = meaning.warning
+    if meaning.fault is not None:
+        known["fault"] = meaning.fault
+    return known
+
+
+def _with_separators(tagged: Tagged, separators: Sequence[str]) -> Tagged:
+    """GS put back where the symbol promises element strings or says nothing; text of other symbols is left alone."""
+    if tagged.symbology_id is not None and CONTENTS.get(tagged.symbology_id) is not Content.ELEMENT_STRINGS:
+        return tagged
+    text = tagged.text
+    for separator in separators:
+        text = text.replace(separator, GS)
+    return Tagged(tagged.symbology_id, text)
+
+
+def _parity(raw: bytes, encoding: str) -> str | None:
+    """`even` or `odd` when the frame can only be 7-bit data with a parity bit."""
+    parity = parity_of(raw)
+    if parity is None or not DIGITS_WITH_PARITY & set(raw):
+        return None
+    if encoding == "utf-8":
+        try:
+            raw.decode()
+        except UnicodeDecodeError:
+            return parity
+        return None
+    return parity
+
+
+def _make_codec(settings: Settings) -> Codec:
+    return SerialReaderCodec(own_settings(ScannerSettings, settings))
+
+
+def _decode(capture: bytes, values: Mapping[str, object]) -> Sequence[Decoded]:
+    codec = SerialReaderCodec(read_settings(ScannerSettings, values))
+    return [*codec.receive(capture, 0), *codec.finish()]
+
+
+DRIVER = Driver(
+    info=DriverInfo(
+        name="serial-scanner",
+        title="Barcode reader on a serial line",
+        kinds=frozenset({Kind.CODE}),
+        transports=("serial", "tcp"),
+        models=("Readers in serial or USB-CDC (virtual COM) mode: Honeywell, Zebra, Datalogic, Newland, Opticon and others",),
+        sources=(
+            "ISO/IEC 15424:2008, table 1 (AIM symbology identifiers)",
+            "GS1 General Specifications, ch. 3, 5.11, 7.8, 7.9, 7.12",
+            "Honeywell, Zebra and Datalogic product reference guides, serial interface and suffix chapters",
+        ),
+        serial_defaults={"baudrate": 9600, "bytesize": 8, "parity": "N", "stopbits": 1},
+        commands=(),
+        tier=Tier.BRONZE,
+    ),
+    settings=ScannerSettings,
+    make_codec=_make_codec,
+    decode=_decode,
+)

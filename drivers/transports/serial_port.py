@@ -1,0 +1,151 @@
+"""A serial port or pseudo-terminal: opened by pyserial, read and written by the event loop on its descriptor, no threads."""
+
+import asyncio
+import errno
+import os
+import termios
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Literal
+
+import serial
+from pydantic import Field
+
+from drivers.api import LinkLost, Settings
+
+READ_SIZE = 4096
+"""Bytes at a time: the kernel's tty buffer, so that one wake-up empties it and a stream never shows old weights."""
+
+WRITE_TIMEOUT_S = 2.0
+"""Commands are a few bytes. A port that takes none for this long is held by hardware handshake or gone."""
+
+_AGAIN = frozenset({errno.EAGAIN, errno.EINTR})
+
+
+class SerialSettings(Settings):
+    """Where the port is and how its line is set."""
+
+    port: str = Field(min_length=1)
+    baudrate: int = Field(default=9600, ge=50, le=4_000_000)
+    bytesize: Literal[7, 8] = 8
+    parity: Literal["N", "E", "O", "M", "S"] = "N"
+    stopbits: Literal[1, 2] = 1
+    rtscts: bool = False
+    xonxoff: bool = False
+    dtr: bool = True
+    """Some POS scales take their power or their permission to send from DTR and RTS."""
+    rts: bool = True
+
+
+class SerialPort:
+    """One port, ours alone (TIOCEXCL and flock): a second reader would steal bytes silently."""
+
+    def __init__(self, settings: SerialSettings) -> None:
+        self._settings = settings
+        self._port: serial.Serial | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    async def open(self) -> None:
+        """Open with the line settings and an empty input buffer. Raises LinkLost."""
+        if self._port is not None:
+            return
+        wanted = self._settings
+        # Port None: the object is configured first, so that DTR and RTS are right from the first moment.
+        port = serial.Serial(
+            None,
+            baudrate=wanted.baudrate,
+            bytesize=wanted.bytesize,
+            parity=wanted.parity,
+            stopbits=wanted.stopbits,
+            rtscts=wanted.rtscts,
+            xonxoff=wanted.xonxoff,
+            timeout=0,
+            write_timeout=0,
+            exclusive=True,
+        )
+        port.dtr, port.rts = wanted.dtr, wanted.rts
+        port.port = wanted.port
+        try:
+            port.open()
+        # termios.error is no OSError; ValueError is a speed that the adapter's driver refuses.
+        except (OSError, termios.error, ValueError) as exc:
+            raise LinkLost(f"{wanted.port} cannot be opened: {exc}") from exc
+        self._port = port
+
+    async def read(self) -> bytes:
+        """At least one byte. Raises LinkLost when the port is gone, also when `close` is called meanwhile."""
+        while True:
+            fd = self._fd()
+            try:
+                data = os.read(fd, READ_SIZE)
+            except OSError as exc:
+                if exc.errno not in _AGAIN:
+                    raise LinkLost(f"{self._settings.port} is gone: {exc}") from exc
+                loop = asyncio.get_running_loop()
+                await self._ready(fd, loop.add_reader, loop.remove_reader)
+                continue
+            if data:
+                return data
+            # Ready and empty is how Linux shows an unplugged adapter; a pty whose other side never opened shows it too.
+            raise LinkLost(f"{self._settings.port} is gone: ready to read, but no data")
+
+    async def write(self, data: bytes) -> None:
+        """All of `data`. Raises LinkLost when the port is gone or takes nothing for WRITE_TIMEOUT_S."""
+        try:
+            async with asyncio.timeout(WRITE_TIMEOUT_S):
+                await self._write(data)
+        except TimeoutError as exc:
+            raise LinkLost(f"{self._settings.port} takes no data (handshake line, or gone)") from exc
+
+    async def close(self) -> None:
+        """Never raises; a reader that waits meanwhile gets LinkLost."""
+        port, self._port = self._port, None
+        if port is None or port.fd is None:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(port.fd)
+        loop.remove_writer(port.fd)
+        for waiter in self._waiting:
+            if not waiter.done():
+                waiter.set_exception(LinkLost(f"{self._settings.port} was closed"))
+        self._waiting.clear()
+        with suppress(OSError, termios.error):
+            # Else the kernel waits for bytes that a dead line never takes.
+            termios.tcflush(port.fd, termios.TCIOFLUSH)
+        with suppress(OSError):
+            port.close()
+
+    async def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            fd = self._fd()
+            try:
+                rest = rest[os.write(fd, rest) :]
+            except OSError as exc:
+                if exc.errno not in _AGAIN:
+                    raise LinkLost(f"{self._settings.port} is gone: {exc}") from exc
+                loop = asyncio.get_running_loop()
+                await self._ready(fd, loop.add_writer, loop.remove_writer)
+
+    async def _ready(self, fd: int, watch: Callable[..., None], unwatch: Callable[[int], object]) -> None:
+        """Wait until the loop sees the descriptor ready; raises LinkLost when `close` comes first."""
+        ready = asyncio.get_running_loop().create_future()
+        self._waiting.add(ready)
+        watch(fd, _wake, ready)
+        try:
+            await ready
+        finally:
+            # After `close` the number may already belong to another file: it is not ours to unwatch any more.
+            if ready in self._waiting:
+                self._waiting.discard(ready)
+                unwatch(fd)
+
+    def _fd(self) -> int:
+        if self._port is None or self._port.fd is None:
+            raise LinkLost(f"{self._settings.port} is not open")
+        return int(self._port.fd)
+
+
+def _wake(ready: asyncio.Future[None]) -> None:
+    if not ready.done():
+        ready.set_result(None)
