@@ -1,5 +1,6 @@
 """The box's side: its key stays its own, its files fit together or are refused."""
 
+import base64
 import hashlib
 import stat
 from collections.abc import Callable
@@ -94,10 +95,15 @@ def test_broken_file_is_named(box: Identity, name: str, spoil: Callable[[bytes],
         Identity.load(box.directory)
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number:DeprecationWarning", "ignore:Parsed a serial number:UserWarning")
 def test_every_flipped_bit_of_the_certificate_is_refused(box: Identity, tmp_path: Path) -> None:
     good = box.certificate.public_bytes(serialization.Encoding.DER)
+    # The octet before the signature counts its unused bits; a parser may drop zeros there, which changes nothing signed.
+    padding = len(good) - len(box.certificate.signature) - 1
     path = box.directory / "box.crt"
     for bit in range(len(good) * 8):
+        if bit // 8 == padding:
+            continue
         broken = bytearray(good)
         broken[bit // 8] ^= 1 << bit % 8
         path.write_bytes(pem(bytes(broken)))
@@ -106,9 +112,7 @@ def test_every_flipped_bit_of_the_certificate_is_refused(box: Identity, tmp_path
 
 
 def pem(der: bytes) -> bytes:
-    from base64 import encodebytes  # noqa: PLC0415 - the only place that builds PEM by hand
-
-    return b"-----BEGIN CERTIFICATE-----\n" + encodebytes(der) + b"-----END CERTIFICATE-----\n"
+    return b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(der) + b"-----END CERTIFICATE-----\n"
 
 
 def test_certificate_of_another_key_is_refused(box: Identity, authority: Authority, now: datetime) -> None:
