@@ -1,0 +1,1 @@
+"""The database: engine and sessions, column types, migrations. The same code runs on SQLite and PostgreSQL."""

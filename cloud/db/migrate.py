@@ -1,0 +1,62 @@
+"""Brings a database to this program's schema by running the Alembic migrations beside this module."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from cloud.db import tables
+from cloud.db.engine import Sessions, make_engine
+from cloud.errors import DatabaseNewer
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+async def migrate(url: str) -> str:
+    """Migrate to head and give its revision. Raises DatabaseNewer when the database is ahead of this program."""
+    engine = make_engine(url)
+    try:
+        return await migrate_engine(engine)
+    finally:
+        await engine.dispose()
+
+
+async def migrate_engine(engine: AsyncEngine) -> str:
+    """As `migrate`, on an engine that is open already."""
+    async with Sessions.on(engine).write() as session:
+        connection = await session.connection()
+        return await connection.run_sync(_upgrade)
+
+
+async def differences(engine: AsyncEngine) -> list[object]:
+    """What the tables in code have that the database has not, and the other way round: empty when migrations are complete."""
+    async with engine.connect() as connection:
+        return await connection.run_sync(_compare)
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _upgrade(connection: Connection) -> str:
+    config = _config(connection)
+    scripts = ScriptDirectory.from_config(config)
+    known = {script.revision for script in scripts.walk_revisions()}
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in known:
+        raise DatabaseNewer(f"the database is at revision {current}, which this program does not know: use the newer program")
+    command.upgrade(config, "head")
+    return scripts.get_current_head() or ""
+
+
+def _compare(connection: Connection) -> list[object]:
+    context = MigrationContext.configure(connection, opts={"compare_type": True})
+    return list(compare_metadata(context, tables.METADATA))

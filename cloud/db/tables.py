@@ -1,0 +1,14 @@
+"""Every table of the core, imported so that the metadata is whole. Only migrations need this."""
+
+from cloud.boxes import models as boxes
+from cloud.db import settings_table
+from cloud.db.base import Base
+from cloud.ingest import models as ingest
+from cloud.kernel import models as kernel
+from cloud.masters import models as masters
+from cloud.mirror import models as mirror
+from cloud.people import models as people
+from cloud.receiving import models as receiving
+
+METADATA = Base.metadata
+SUBJECTS = (boxes, settings_table, ingest, kernel, masters, mirror, people, receiving)

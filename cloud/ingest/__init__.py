@@ -1,0 +1,1 @@
+"""Ingest: takes signed frames of journal entries, exactly once."""

@@ -1,0 +1,1 @@
+"""The kernel: events, state machines and the one function that changes a state."""

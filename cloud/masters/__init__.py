@@ -1,0 +1,1 @@
+"""Master data: sites, stations, parties, products, codes, orders."""

@@ -1,0 +1,1 @@
+"""The mirror: master data of one station as a stream of patches."""

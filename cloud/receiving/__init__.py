@@ -1,0 +1,1 @@
+"""Goods receipts: projected from journal entries, checked, decided, posted, verified."""
