@@ -51,10 +51,11 @@ class TerminalSpec:
     six1: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
     name: str
     give_up_ns: int
+    due_ns: int
 
 
 class MtSicsBalance:
@@ -132,8 +133,8 @@ class MtSicsBalance:
             lines += self._work_queue(now_ns)
         return _encode(lines)
 
-    def due_ns(self, now_ns: int) -> int | None:
-        due = [now_ns + SAMPLE_NS] if self._waiting is not None else []
+    def due_ns(self, now_ns: int) -> int | None:  # noqa: ARG002 - everything in hand has its own time
+        due = [self._waiting.due_ns] if self._waiting is not None else []
         if self._booted_ns is not None:
             due.append(self._booted_ns)
         if self._repeat is not None:
@@ -202,7 +203,7 @@ class MtSicsBalance:
     # -- commands that wait for stability --------------------------------------------------------------------------------
 
     def _when_stable(self, name: str, now_ns: int) -> list[str]:
-        self._waiting = _Waiting(name, now_ns + self.spec.stable_wait_ns)
+        self._waiting = _Waiting(name, now_ns + self.spec.stable_wait_ns, now_ns)
         return self._try_waiting(now_ns)
 
     def _try_waiting(self, now_ns: int) -> list[str]:
@@ -212,6 +213,7 @@ class MtSicsBalance:
         weight = self.balance.weigh(now_ns)
         may_come = weight.reach is Reach.IN or waiting.name == "Z"
         if may_come and not weight.stable and now_ns < waiting.give_up_ns:
+            waiting.due_ns = now_ns + SAMPLE_NS
             return []
         self._waiting = None
         if weight.reach is not Reach.IN and waiting.name != "Z":
