@@ -125,7 +125,7 @@ class SerialReaderCodec:
         return self._decode(rest)
 
     def _with_parity(self, buffered: bytes) -> int | None:
-        """Length of a code in front whose suffix, too, carries a parity bit: without this the fault would show at the cap only."""
+        """Length of a code in front whose suffix carries a parity bit too; else the fault would show at the cap only."""
         end = bytes(byte | 0x80 for byte in self._suffix)
         at = buffered.find(end) if end else -1
         while at >= 0:

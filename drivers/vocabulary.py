@@ -1,0 +1,161 @@
+"""One decoded thing as a JSON object: the words in which captures are described, by `decode` and by test vectors alike.
+
+Scales: `value unit stable tare overload kind`, and `underload zero gross net preset_tare power_up` where the frame says so.
+Codes: `ais` with `derived`, `gtin` with `addon`, `sscc`, `text`, `no_read`; `symbology_id` where it came inside the data.
+Faults: `error` with `reason`, and with `device_error` where the device itself reports one.
+"""
+
+from decimal import Decimal
+
+from drivers.api import Acknowledged, Decoded, Flag, Identity, Kind, Malformed, Reading, Refused
+from drivers.scanners.meaning import Meaning
+from sync_protocol.quantity import plain
+
+Described = dict[str, object]
+
+UNIT_WORDS = {
+    "[lb_av]": "lb",
+    "[oz_av]": "oz",
+    "[oz_tr]": "ozt",
+    "[car_m]": "ct",
+    "[pwt_tr]": "dwt",
+    "[gr]": "grain",
+    "{pcs}": "pcs",
+    "[in_i]": "in",
+    "Cel": "C",
+    "[degF]": "F",
+}
+"""UCUM to the words of captures; all others are the same in both."""
+
+DERIVED = (
+    "expiry",
+    "best_before",
+    "sell_by",
+    "production",
+    "packaging",
+    "due",
+    "net_weight_kg",
+    "net_weight_lb",
+    "gross_weight_kg",
+    "price",
+    "currency",
+    "count",
+)
+
+WORDS = frozenset(
+    {
+        "value",
+        "unit",
+        "stable",
+        "tare",
+        "overload",
+        "kind",
+        "text",
+        "underload",
+        "zero",
+        "gross",
+        "net",
+        "preset_tare",
+        "power_up",
+        "ais",
+        "derived",
+        "gtin",
+        "addon",
+        "sscc",
+        "no_read",
+        "symbology_id",
+        "error",
+        "reason",
+        "device_error",
+        "warning",
+    }
+)
+"""Every key that `describe` may give."""
+
+_KINDS = {Kind.COUNT: "count", Kind.PERCENT: "percent", Kind.LENGTH: "length", Kind.TEMPERATURE: "temperature"}
+_NUMBERS = ("gross", "net")
+
+
+def describe(decoded: Decoded) -> Described:
+    """What one decoded thing is called."""
+    match decoded:
+        case Malformed(reason=reason):
+            return fault(reason)
+        case Refused(code=code, reason=reason):
+            return {"error": True, "device_error": code, "reason": reason}
+        case Acknowledged():
+            return {"kind": "ack"}
+        case Identity(text=text, power_up=power_up):
+            return {"kind": "identity", "text": text} | ({"power_up": True} if power_up else {})
+        case Reading(kind=Kind.CODE):
+            return _code(decoded)
+        case Reading():
+            return _measured(decoded)
+
+
+def fault(reason: str) -> Described:
+    """Input that means nothing, and why."""
+    return {"error": True, "reason": reason}
+
+
+def describe_meaning(meaning: Meaning, text: str, *, symbology_id: str | None = None) -> Described:
+    """What a code means. A trade item number that stands inside element strings is not said twice."""
+    if meaning.fault is not None:
+        return fault(meaning.fault)
+    found: Described = {}
+    if meaning.gtin is not None and meaning.gtin != meaning.ais.get("01"):
+        found["gtin"] = meaning.gtin
+    if meaning.sscc is not None and meaning.sscc != meaning.ais.get("00"):
+        found["sscc"] = meaning.sscc
+    if meaning.ais:
+        found["ais"] = dict(meaning.ais)
+    found = found or {"text": text}
+    optional = {"derived": dict(meaning.derived) or None, "addon": meaning.addon, "warning": meaning.warning}
+    found |= {name: value for name, value in optional.items() if value is not None}
+    return found if symbology_id is None else {**found, "symbology_id": symbology_id}
+
+
+def _code(reading: Reading) -> Described:
+    if Flag.NO_READ in reading.flags:
+        return {"no_read": True}
+    details = reading.details
+    meaning = Meaning(
+        gtin=details.get("gtin"),
+        sscc=details.get("sscc"),
+        addon=details.get("addon"),
+        ais={name.removeprefix("ai."): value for name, value in details.items() if name.startswith("ai.")},
+        derived={name: details[name] for name in DERIVED if name in details},
+        warning=details.get("warning"),
+        fault=details.get("fault"),
+    )
+    return describe_meaning(meaning, str(reading.value), symbology_id=details.get("symbology_id"))
+
+
+def _measured(reading: Reading) -> Described:
+    # A range flag forbids the value, the unit and the state of rest alike, whatever digits the frame shows.
+    usable = reading.value is not None
+    found: Described = {
+        "value": plain(reading.value) if isinstance(reading.value, Decimal) else reading.value,
+        "unit": UNIT_WORDS.get(reading.unit, reading.unit) if usable and reading.unit is not None else None,
+        "stable": reading.stable if usable else None,
+        "tare": reading.details.get("tare"),
+        "overload": Flag.OVERLOAD in reading.flags,
+        "kind": _kind(reading),
+    }
+    if Flag.UNDERLOAD in reading.flags:
+        found["underload"] = True
+    if Flag.ZERO in reading.flags:
+        found["zero"] = True
+    found |= {name: reading.details[name] for name in _NUMBERS if name in reading.details}
+    if "preset_tare" in reading.details:
+        found["preset_tare"] = reading.details["preset_tare"] == "true"
+    return found
+
+
+def _kind(reading: Reading) -> str:
+    if reading.kind in _KINDS:
+        return _KINDS[reading.kind]
+    for flag in (Flag.TARE, Flag.NET, Flag.GROSS):
+        if flag in reading.flags:
+            return flag.value
+    return "unknown"
