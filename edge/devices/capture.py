@@ -1,0 +1,94 @@
+"""Which live readings reach the journal without anyone asking: one small policy object per device, no I/O."""
+
+from decimal import Decimal
+from typing import Protocol
+
+from drivers.api import Reading
+from edge.settings import CaptureSettings
+from sync_protocol.quantity import decimal
+
+
+class Policy(Protocol):
+    def wants(self, reading: Reading, now_ns: int) -> bool:
+        """Whether this reading is to be kept. Called once for each reading, in order."""
+        ...
+
+
+class OnDemand:
+    """Only what an operator or a job takes."""
+
+    def wants(self, reading: Reading, now_ns: int) -> bool:  # noqa: ARG002 - the policies share one signature
+        return False
+
+
+class Every:
+    """All of them, a scan that says "no read" excepted."""
+
+    def wants(self, reading: Reading, now_ns: int) -> bool:  # noqa: ARG002
+        return reading.value is not None
+
+
+class OnStable:
+    """The first stable value after motion, and a stable value that differs from the last one kept."""
+
+    def __init__(self) -> None:
+        self._moved = True
+        self._kept: object = None
+
+    def wants(self, reading: Reading, now_ns: int) -> bool:  # noqa: ARG002
+        if not reading.stable or reading.value is None:
+            self._moved = True
+            return False
+        if not self._moved and reading.value == self._kept:
+            return False
+        self._moved, self._kept = False, reading.value
+        return True
+
+
+class OnChange:
+    """A number further than `deadband` from the last one kept; anything that is no number when it differs."""
+
+    def __init__(self, deadband: Decimal) -> None:
+        self._deadband = deadband
+        self._kept: object = None
+
+    def wants(self, reading: Reading, now_ns: int) -> bool:  # noqa: ARG002
+        value = reading.value
+        if value is None or not self._differs(value):
+            return False
+        self._kept = value
+        return True
+
+    def _differs(self, value: Decimal | str) -> bool:
+        if isinstance(value, Decimal) and isinstance(self._kept, Decimal):
+            return abs(value - self._kept) > self._deadband
+        return value != self._kept
+
+
+class Periodic:
+    """The first reading of each period."""
+
+    def __init__(self, period_ns: int) -> None:
+        self._period_ns = period_ns
+        self._next_ns: int | None = None
+
+    def wants(self, reading: Reading, now_ns: int) -> bool:
+        if reading.value is None or (self._next_ns is not None and now_ns < self._next_ns):
+            return False
+        self._next_ns = now_ns + self._period_ns
+        return True
+
+
+def policy_of(settings: CaptureSettings) -> Policy:
+    """The policy that the settings name."""
+    match settings.policy:
+        case "every":
+            return Every()
+        case "on_stable":
+            return OnStable()
+        case "on_change":
+            return OnChange(decimal(settings.deadband))
+        case "periodic":
+            return Periodic(int(settings.period_s * 1e9))
+        case _:
+            return OnDemand()

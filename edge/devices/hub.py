@@ -1,0 +1,180 @@
+"""All devices of the box: live values for screens, captured readings into the journal, events for whoever listens."""
+
+import asyncio
+import base64
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Protocol
+
+import structlog
+
+from drivers import registry
+from drivers.api import Flag, Reading
+from drivers.transports import make_transport
+from edge.clock import Clock
+from edge.devices.capture import Policy, policy_of
+from edge.devices.link import DeviceLink, Owner
+from edge.devices.live import Captured, HubEvent, LinkState, LiveChanged, LiveValue
+from edge.errors import JournalFault, TakeRefused
+from edge.settings import DeviceSettings
+from sync_protocol.entries import DeviceEntry, Entry, NoteEntry, ReadingEntry
+from sync_protocol.ids import EntryId
+from sync_protocol.quantity import plain
+
+log = structlog.get_logger()
+
+LISTENER_BACKLOG = 256
+"""Captured readings that a listener may lag behind; a page that is further behind is cut off and loads anew."""
+
+
+class Appends(Protocol):
+    """What the hub needs of the journal."""
+
+    async def append(self, entry: Entry) -> EntryId: ...
+
+
+class _Listener:
+    """One reader of events: the newest live value of each device, every captured reading."""
+
+    def __init__(self) -> None:
+        self._live: dict[str, LiveChanged] = {}
+        self._captured: deque[Captured] = deque()
+        self._ready = asyncio.Event()
+        self._cut_off = False
+
+    def put(self, event: HubEvent) -> None:
+        match event:
+            case LiveChanged():
+                self._live[event.live.device] = event
+            case Captured():
+                self._cut_off |= len(self._captured) >= LISTENER_BACKLOG
+                self._captured.append(event)
+        self._ready.set()
+
+    async def events(self) -> AsyncIterator[HubEvent]:
+        while not self._cut_off:
+            await self._ready.wait()
+            self._ready.clear()
+            while self._captured:
+                yield self._captured.popleft()
+            live, self._live = self._live, {}
+            for event in live.values():
+                yield event
+
+
+class DeviceHub:
+    """The `Hub` of a box. `links` are run by the supervisor, one task each."""
+
+    def __init__(self, settings: list[DeviceSettings], *, journal: Appends, clock: Clock) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._settings = {device.id: device for device in settings}
+        self._policies: dict[str, Policy] = {device.id: policy_of(device.capture) for device in settings}
+        self._live = {device.id: LiveValue(device.id, LinkState.CONNECTING, None, None) for device in settings}
+        self._listeners: set[_Listener] = set()
+        self.links = {device.id: self._link(device) for device in settings}
+
+    def _link(self, device: DeviceSettings) -> DeviceLink:
+        transport = {name: value for name, value in device.transport.items() if name != "kind"}
+        return DeviceLink(
+            device.id,
+            registry.get(device.driver),
+            device.settings,
+            transport=partial(make_transport, str(device.transport.get("kind")), transport),
+            clock=self._clock,
+            owner=Owner(partial(self._reading, device.id), partial(self._state, device.id), partial(self._note, device.id)),
+        )
+
+    async def introduce(self) -> None:
+        """Write how each device is configured, so that the readings of this run can be decoded again from their raw bytes."""
+        for device in self._settings.values():
+            entry = DeviceEntry(**self._clock.stamp(), device=device.id, driver=device.driver, settings=device.settings)
+            await self._journal.append(entry)
+
+    def devices(self) -> tuple[str, ...]:
+        return tuple(self._settings)
+
+    def live(self, device: str) -> LiveValue:
+        return self._live[device]
+
+    @asynccontextmanager
+    async def events(self) -> AsyncIterator[AsyncIterator[HubEvent]]:
+        listener = _Listener()
+        self._listeners.add(listener)
+        try:
+            yield listener.events()
+        finally:
+            self._listeners.discard(listener)
+
+    async def take(self, device: str) -> Captured:
+        live = self._live[device]
+        why_not = refusal(live, self._clock.now_ns())
+        if why_not or live.reading is None:
+            raise TakeRefused(why_not or "no_data")
+        return await self._capture(device, live.reading)
+
+    async def _capture(self, device: str, reading: Reading) -> Captured:
+        placed = await self._journal.append(entry_of(self._settings[device], reading, self._clock))
+        captured = Captured(device, placed, reading)
+        self._tell(captured)
+        return captured
+
+    async def _reading(self, device: str, reading: Reading) -> None:
+        now_ns = self._clock.now_ns()
+        self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns)
+        self._tell(LiveChanged(self._live[device]))
+        if self._policies[device].wants(reading, now_ns):
+            try:
+                await self._capture(device, reading)
+            except JournalFault:
+                # Nothing was confirmed to anyone; the box's red screen is the journal's own affair.
+                log.exception("capture_failed", device=device)
+
+    def _state(self, device: str, state: LinkState) -> None:
+        last = self._live[device]
+        self._live[device] = LiveValue(device, state, last.reading, last.at_ns)
+        self._tell(LiveChanged(self._live[device]))
+
+    async def _note(self, device: str, name: str, data: Mapping[str, Any]) -> None:
+        try:
+            await self._journal.append(NoteEntry(**self._clock.stamp(), name=name, device=device, data=dict(data)))
+        except JournalFault:
+            log.exception("note_failed", device=device, name=name)
+
+    def _tell(self, event: HubEvent) -> None:
+        for listener in self._listeners:
+            listener.put(event)
+
+
+def refusal(live: LiveValue, now_ns: int) -> str | None:
+    """Why this live value cannot be taken, as a translation key; None when it can."""
+    if live.link is LinkState.LOST or live.link is LinkState.CONNECTING:
+        return "lost"
+    if live.link is LinkState.NO_ANSWER or live.reading is None or not live.fresh(now_ns):
+        return "no_data"
+    for flag in (Flag.OVERLOAD, Flag.UNDERLOAD, Flag.OUT_OF_CALIBRATION):
+        if flag in live.reading.flags:
+            return flag.value
+    if live.reading.value is None or isinstance(live.reading.value, str):
+        return "no_data"
+    return None if live.reading.stable else "motion"
+
+
+def entry_of(device: DeviceSettings, reading: Reading, clock: Clock) -> ReadingEntry:
+    """The reading as the journal keeps it."""
+    value = reading.value
+    return ReadingEntry(
+        **clock.stamp(),
+        device=device.id,
+        driver=device.driver,
+        kind=reading.kind.value,
+        value=value if value is None or isinstance(value, str) else plain(value),
+        unit=reading.unit,
+        op=reading.operator if reading.operator in {"<", ">"} else None,
+        flags=sorted(flag.value for flag in reading.flags),
+        instrument_time=reading.instrument_time,
+        details=dict(reading.details),
+        raw=base64.b64encode(reading.raw).decode(),
+    )

@@ -1,0 +1,159 @@
+"""One device's link: open, speak, notice silence, and come back by itself; said once when lost and once when back."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from drivers.api import Acknowledged, Codec, Driver, Identity, LinkLost, Malformed, Reading, Refused, Transport
+from drivers.settings import read_settings
+from edge.clock import Clock
+from edge.devices.live import LinkState
+from sync_protocol.wiretext import clean
+
+log = structlog.get_logger()
+
+FIRST_RETRY_S = 0.1
+RETRY_CAP_S = 1.0
+"""Opening a port that is not there costs microseconds; an operator who plugs a cable back in waits at most this long."""
+
+POLL_EVERY_S = 0.05
+"""The codec contract's longest pause between two `poll` calls."""
+
+NOTE_EVERY_NS = 10_000_000_000
+"""One note per kind of wire trouble in this time: a noisy line must not fill the journal."""
+
+NOTE_RAW_BYTES = 256
+"""Of bytes that are no frame, this much is kept in a note: more than the longest line of any device known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """What a link tells the hub it belongs to."""
+
+    reading: Callable[[Reading], Awaitable[None]]
+    state: Callable[[LinkState], None]
+    note: Callable[[str, Mapping[str, Any]], Awaitable[None]]
+
+
+class DeviceLink:
+    """Runs one device until cancelled. `send` gives it a named command."""
+
+    def __init__(
+        self,
+        name: str,
+        driver: Driver,
+        settings: Mapping[str, object],
+        *,
+        transport: Callable[[], Transport],
+        clock: Clock,
+        owner: Owner,
+    ) -> None:
+        self._name = name
+        self._driver = driver
+        self._settings = read_settings(driver.settings, settings)
+        self._transport = transport
+        self._clock = clock
+        self._owner = owner
+        self._open: tuple[Transport, Codec] | None = None
+        self._state = LinkState.CONNECTING
+        self._lost_ns: int | None = None
+        self._noted_ns: dict[str, int] = {}
+
+    async def send(self, command: str, argument: str | None = None) -> None:
+        """Send a named command; raises LinkLost when the device is away, SettingsFault for a command it does not have."""
+        if self._open is None:
+            raise LinkLost(f"{self._name} is not connected")
+        transport, codec = self._open
+        await transport.write(codec.command(command, argument))
+
+    async def run(self) -> None:
+        """Open, serve, wait, open again."""
+        pause_s = FIRST_RETRY_S
+        while True:
+            transport = self._transport()
+            try:
+                await transport.open()
+                pause_s = FIRST_RETRY_S
+                await self._serve(transport, self._driver.make_codec(self._settings))
+            except* LinkLost as lost:
+                await self._lost(lost.exceptions[0])
+            finally:
+                self._open = None
+                await transport.close()
+            await asyncio.sleep(pause_s)
+            pause_s = min(pause_s * 2, RETRY_CAP_S)
+
+    async def _serve(self, transport: Transport, codec: Codec) -> None:
+        self._open = transport, codec
+        await self._back()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(transport, codec))
+            tasks.create_task(self._poll(transport, codec))
+
+    async def _read(self, transport: Transport, codec: Codec) -> None:
+        while True:
+            data = await transport.read()
+            for decoded in codec.receive(data, self._clock.now_ns()):
+                await self._decoded(decoded)
+
+    async def _poll(self, transport: Transport, codec: Codec) -> None:
+        while True:
+            now_ns = self._clock.now_ns()
+            request = codec.poll(now_ns)
+            if request:
+                await transport.write(request)
+            if codec.overdue(now_ns):
+                self._set(LinkState.NO_ANSWER)
+            # An empty read is how a codec that ends a message by silence is told that time went by.
+            for decoded in codec.receive(b"", now_ns):
+                await self._decoded(decoded)
+            await asyncio.sleep(POLL_EVERY_S)
+
+    async def _decoded(self, decoded: Reading | Acknowledged | Identity | Refused | Malformed) -> None:
+        if not isinstance(decoded, Malformed):
+            self._set(LinkState.UP)
+        match decoded:
+            case Reading():
+                await self._owner.reading(decoded)
+            case Identity():
+                await self._note(
+                    "device_identified", {"what": decoded.what, "text": clean(decoded.text), "power_up": decoded.power_up}
+                )
+            case Refused():
+                await self._note("device_refused", {"code": clean(decoded.code), "reason": decoded.reason})
+            case Malformed():
+                raw = base64.b64encode(decoded.raw[:NOTE_RAW_BYTES]).decode()
+                await self._note("wire_fault", {"reason": clean(decoded.reason), "raw": raw, "bytes": len(decoded.raw)})
+            case Acknowledged():
+                pass
+
+    async def _note(self, name: str, data: Mapping[str, Any]) -> None:
+        now_ns = self._clock.now_ns()
+        if now_ns - self._noted_ns.get(name, -NOTE_EVERY_NS) < NOTE_EVERY_NS:
+            return
+        self._noted_ns[name] = now_ns
+        await self._owner.note(name, data)
+
+    def _set(self, state: LinkState) -> None:
+        if state is not self._state:
+            self._state = state
+            self._owner.state(state)
+
+    async def _lost(self, exc: Exception) -> None:
+        self._set(LinkState.LOST)
+        if self._lost_ns is None:
+            self._lost_ns = self._clock.now_ns()
+            log.warning("link_lost", device=self._name, reason=str(exc))
+            await self._owner.note("link_lost", {"reason": clean(str(exc))})
+
+    async def _back(self) -> None:
+        self._set(LinkState.UP)
+        if self._lost_ns is not None:
+            after_s = round((self._clock.now_ns() - self._lost_ns) / 1e9, 3)
+            self._lost_ns = None
+            log.info("link_back", device=self._name, after_s=after_s)
+            await self._owner.note("link_back", {"after_s": after_s})

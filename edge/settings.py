@@ -1,0 +1,101 @@
+"""The box's configuration: one TOML file, checked whole at start; `TALLYBOX_EDGE_...` variables override it."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from edge.errors import SettingsFault
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CaptureSettings(_Part):
+    """Which readings of a device reach the journal (`edge.devices.capture`). `deadband` is in the device's unit."""
+
+    policy: Literal["on_demand", "on_stable", "on_change", "periodic", "every"] = "on_demand"
+    deadband: str = "0"
+    period_s: float = Field(default=60.0, gt=0)
+
+
+class DeviceSettings(_Part):
+    """One device: how it is connected (`transport` holds `kind` and that transport's own settings) and who speaks with it."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    driver: str
+    transport: dict[str, Any]
+    settings: dict[str, Any] = {}
+    capture: CaptureSettings = CaptureSettings()
+
+
+class CloudSettings(_Part):
+    """Where the cloud is and how patiently it is asked. `retry_cap_s` bounds the back-off after failures."""
+
+    url: str = Field(pattern=r"^https://")
+    retry_cap_s: float = Field(default=300.0, ge=1)
+    mirror_every_s: float = Field(default=15.0, gt=0)
+
+
+class KioskSettings(_Part):
+    """The box's own pages: loopback unless a technician opens them to the station's network."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8090, ge=0, le=65535)
+    hosts: list[str] = []
+    """Further names under which the kiosk may be called."""
+    px_per_mm: float = Field(default=5.85, gt=0)
+    """Of the panel; 5.85 is a 10.1 inch screen of 1280 x 800."""
+    locale: Literal["he", "en"] = "he"
+    scale: str | None = None
+    """The device that weighs at this station."""
+    scanner: str | None = None
+    training: bool = False
+
+
+class BoxSettings(BaseSettings):
+    """Everything a box is told; what it learns lies in `data_dir`."""
+
+    model_config = SettingsConfigDict(env_prefix="TALLYBOX_EDGE_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    data_dir: Path
+    station: str
+    browser_libs: Path
+    """The folder `node_modules` that the pages' libraries and fonts are served from."""
+    cloud: CloudSettings | None = None
+    kiosk: KioskSettings = KioskSettings()
+    devices: list[DeviceSettings] = []
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the base class's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings, dotenv_settings, file_secret_settings
+
+
+def read(path: Path) -> BoxSettings:
+    """Read the file; relative paths in it are relative to it. Raises SettingsFault that names the setting."""
+    try:
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
+        for name in ("data_dir", "browser_libs"):
+            if isinstance(found.get(name), str):
+                found[name] = path.parent / found[name]
+        settings = BoxSettings(**found)
+    except (OSError, tomllib.TOMLDecodeError) as exc:
+        raise SettingsFault(f"{path}: {exc}") from exc
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise SettingsFault(f"{path}: {where}: {first['msg']}") from exc
+    names = [device.id for device in settings.devices]
+    if len(names) != len(set(names)):
+        raise SettingsFault(f"{path}: devices: two have the same id")
+    return settings
