@@ -24,8 +24,7 @@ async def keep_running(
     while True:
         started = loop.time()
         try:
-            await work()
-            return
+            return await work()
         except Exception:
             log.exception("task_failed", task=name, retry_s=pause_s)
         if loop.time() - started > CALM_S:

@@ -41,7 +41,7 @@ class Mirror:
             except PatchFault as exc:
                 log.warning("mirror_reset", reason=str(exc))
                 continue
-            if new_cookie == self._cookie:
+            if (new_cookie, after) == (self._cookie, self._rows):
                 return False
             await self._store.save(self._rows, after, new_cookie)
             self._rows, self._cookie = after, new_cookie

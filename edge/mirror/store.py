@@ -13,7 +13,9 @@ from edge.errors import MirrorFault
 from sync_protocol.mirror import Key, Row
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS row (t TEXT NOT NULL, k TEXT NOT NULL, rev INTEGER NOT NULL, v TEXT NOT NULL, PRIMARY KEY (t, k)) STRICT;
+CREATE TABLE IF NOT EXISTS row (
+    t TEXT NOT NULL, k TEXT NOT NULL, rev INTEGER NOT NULL, v TEXT NOT NULL, PRIMARY KEY (t, k)
+) STRICT;
 CREATE TABLE IF NOT EXISTS cookie (only INTEGER PRIMARY KEY CHECK (only = 1), value TEXT NOT NULL) STRICT;
 """
 

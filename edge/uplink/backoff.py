@@ -19,6 +19,6 @@ class Backoff:
 
     def pause(self, asked_s: float | None = None) -> float:
         """Seconds to wait now; at least what the cloud asked for."""
-        ceiling = min(self.cap_s, FIRST_S * 2**self._failures)
+        ceiling = min(self.cap_s, FIRST_S * float(2**self._failures))
         self._failures = min(self._failures + 1, 30)
         return max(asked_s or 0.0, ceiling * (0.2 + 0.8 * self.random()))

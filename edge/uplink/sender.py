@@ -1,4 +1,4 @@
-"""The loop that empties the journal into the cloud. What to send and what an answer means is decided by `sync_protocol.outbox`."""
+"""The loop that empties the journal into the cloud; `sync_protocol.outbox` decides what to send and what answers mean."""
 
 import asyncio
 from dataclasses import dataclass
