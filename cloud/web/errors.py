@@ -1,0 +1,80 @@
+"""What can stop a page.
+
+WebFault
+├── SetupFault           ours or the installer's: a file that the pages need is missing or broken
+├── NotSignedIn          the visitor's: no session, or one that has ended
+├── WrongOrigin          the visitor's browser: a change without the session's own token, or from another site
+├── NotAllowed           the visitor's: the role does not reach so far
+├── NotThere             the visitor's: there is no such page or record
+├── Refused              the visitor's: the record's rules do not allow it now
+└── Moved                nobody's: someone else changed the record in the meantime
+"""
+
+from cloud.web.i18n import Values
+
+
+class WebFault(Exception):
+    """Root of everything this package raises. `code` is both the translation key below `fault.` and the `code` of a problem."""
+
+    status = 500
+
+    def __init__(self, code: str, values: Values | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.values: Values = values or {}
+
+
+class SetupFault(WebFault):
+    """The installation is not whole; raised while the app is built, never during a request."""
+
+
+class NotSignedIn(WebFault):
+    """The page needs a session."""
+
+    status = 401
+
+    def __init__(self) -> None:
+        super().__init__("not_signed_in")
+
+
+class WrongOrigin(WebFault):
+    """The request would change something and does not carry what only our own pages know."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("wrong_origin")
+
+
+class NotAllowed(WebFault):
+    """The visitor's role may not do this."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("not_allowed")
+
+
+class NotThere(WebFault):
+    """No such page or record."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("not_there")
+
+
+class Refused(WebFault):
+    """The record's rules refuse; `code` says which rule."""
+
+    status = 422
+
+
+class Moved(WebFault):
+    """The record is no longer the version that the visitor looked at."""
+
+    status = 409
+
+    def __init__(self, ref: str) -> None:
+        super().__init__("moved", {"ref": ref})
+        self.ref = ref

@@ -1,0 +1,100 @@
+"""How single values are written on a page: isolated from the direction of the text around them, cleaned, with local unit names."""
+
+import datetime as dt
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_datetime
+from markupsafe import Markup
+
+from cloud.web.i18n import Locale
+from sync_protocol.quantity import plain
+from sync_protocol.wiretext import clean
+
+NOTHING = Markup('<span class="none">–</span>')
+
+# UCUM code -> what people read. A Hebrew unit stands outside the isolate, so that it follows the number in reading order;
+# a Latin one belongs to the number and goes inside (Unicode UAX 9: both runs would otherwise change sides).
+UNIT_NAMES: dict[Locale, dict[str, str]] = {
+    "en": {"g": "g", "mg": "mg", "ug": "µg", "kg": "kg", "t": "t", "mm": "mm", "cm": "cm", "m": "m", "{pcs}": "pcs", "1": "", "Cel": "°C"},
+    "he": {
+        "g": "גרם",
+        "mg": "מ״ג",
+        "kg": "ק״ג",
+        "t": "טון",
+        "mm": "מ״מ",
+        "cm": "ס״מ",
+        "m": "מ׳",
+        "{pcs}": "יח׳",
+        "1": "",
+        "Cel": "°C",
+    },
+}
+
+DATE: dict[Locale, str] = {"en": "d MMM yyyy", "he": "dd.MM.yyyy"}
+TIME: dict[Locale, str] = {"en": "d MMM yyyy HH:mm:ss", "he": "dd.MM.yyyy HH:mm:ss"}
+SHORT_TIME: dict[Locale, str] = {"en": "d MMM yyyy HH:mm", "he": "dd.MM.yyyy HH:mm"}
+
+
+def ltr(value: object) -> Markup:
+    """A number, lot, code, ref or file name, isolated left to right; nothing is shown as a dash."""
+    if value is None or value == "":
+        return NOTHING
+    text = plain(value) if isinstance(value, Decimal) else str(value)
+    return Markup('<bdi dir="ltr">{}</bdi>').format(clean(text))
+
+
+def words(value: object) -> Markup:
+    """Free text of people or other systems: cleaned, isolated, in whatever direction its first letter has."""
+    if value is None or value == "":
+        return NOTHING
+    return Markup('<bdi dir="auto">{}</bdi>').format(clean(str(value)))
+
+
+def amount(value: Decimal | str | None, unit: str | None, locale: Locale) -> Markup:
+    """A quantity with its unit's local name."""
+    if value is None or value == "":
+        return NOTHING
+    digits = plain(value) if isinstance(value, Decimal) else value
+    name = UNIT_NAMES[locale].get(unit or "", unit or "")
+    if not name:
+        return ltr(digits)
+    if any("\u0590" <= char <= "\u05ff" for char in name):
+        return Markup('<span class="amount">{}\u00a0{}</span>').format(ltr(digits), name)
+    return Markup('<span class="amount">{}</span>').format(ltr(f"{digits}\u00a0{name}"))
+
+
+def moment(value: dt.datetime | None, locale: Locale, zone: ZoneInfo, *, form: dict[Locale, str] = SHORT_TIME) -> Markup:
+    """A point in time in the site's zone, its exact UTC form in the element."""
+    if value is None:
+        return NOTHING
+    shown = format_datetime(value, form[locale], tzinfo=zone, locale=locale if locale == "en" else "he")
+    exact = value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    return Markup('<time datetime="{}"><bdi dir="ltr">{}</bdi></time>').format(exact, shown)
+
+
+def day(value: dt.date | str | None, locale: Locale) -> Markup:
+    """A calendar date. Text that is no ISO date is shown as it is."""
+    if isinstance(value, str):
+        try:
+            value = dt.date.fromisoformat(value)
+        except ValueError:
+            return ltr(value)
+    if value is None:
+        return NOTHING
+    return ltr(format_datetime(dt.datetime.combine(value, dt.time()), DATE[locale], locale="en" if locale == "en" else "he"))
+
+
+def hex_dump(data: bytes) -> list[tuple[str, str, str]]:
+    """Offset, hex and printable form of the bytes, 16 to a row."""
+    rows = []
+    for start in range(0, len(data), 16):
+        part = data[start : start + 16]
+        rows.append((f"{start:04x}", part.hex(" "), "".join(chr(byte) if 0x20 <= byte < 0x7F else _picture(byte) for byte in part)))
+    return rows
+
+
+def _picture(byte: int) -> str:
+    if byte < 0x20:
+        return chr(0x2400 + byte)
+    return "␡" if byte == 0x7F else "·"
