@@ -19,6 +19,7 @@ from provisioning.tls import client_ssl_context
 from sync_protocol.errors import TextFault
 from sync_protocol.ids import BoxId
 from sync_protocol.ids import box_id as checked_box_id
+from sync_protocol.signing import signer
 
 KEY = "box.key"
 CERTIFICATE = "box.crt"
@@ -60,9 +61,14 @@ class Identity:
         """16 bytes: how frames name this box's key."""
         return key_id(self.key)
 
+    @property
+    def spki(self) -> bytes:
+        """SubjectPublicKeyInfo in DER: how a box's key is registered."""
+        return spki(self.certificate)
+
     def sign(self, data: bytes) -> bytes:
         """An ES256 signature over `data`, in DER (RFC 3279, 2.2.3)."""
-        return self.key.sign(data, ec.ECDSA(hashes.SHA256()))
+        return signer(self.key)(data)
 
     def client_ssl_context(self) -> ssl.SSLContext:
         """For connections to the cloud: our root only, host name checked, our certificate shown.

@@ -1,6 +1,5 @@
 """P-256 keys and certificates as files: made, read, checked, named. Nothing else than P-256 is accepted anywhere."""
 
-import hashlib
 from pathlib import Path
 
 from cryptography import x509
@@ -10,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from provisioning.errors import FileFault
 from provisioning.files import read
+from sync_protocol import signing
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -60,4 +60,4 @@ def spki(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
 
 def key_id(holder: ec.EllipticCurvePrivateKey | x509.Certificate) -> bytes:
     """The first 16 bytes of SHA-256 over the SubjectPublicKeyInfo: the name of a key in frames and logs."""
-    return hashlib.sha256(spki(holder)).digest()[:16]
+    return signing.key_id(spki(holder))

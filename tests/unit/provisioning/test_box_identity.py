@@ -17,7 +17,8 @@ from provisioning.ca import Authority
 from provisioning.enroll import enroll
 from provisioning.errors import FileFault, NotThere, ProvisioningError, TrustFault
 from provisioning.files import locked
-from provisioning.keys import certificate_pem, new_key
+from provisioning.keys import certificate_pem, new_key, spki
+from sync_protocol.signing import verifier
 
 BOX = "01J8Z3K4M5N6P7Q8R9S0T1V2W3"
 
@@ -59,6 +60,7 @@ def test_key_id_is_the_head_of_the_hash_of_the_public_key(box: Identity) -> None
     info = box.certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
+    assert box.spki == info
     assert box.key_id == hashlib.sha256(info).digest()[:16]
 
 
@@ -66,6 +68,7 @@ def test_signature_covers_exactly_the_bytes(box: Identity) -> None:
     public = box.certificate.public_key()
     assert isinstance(public, ec.EllipticCurvePublicKey)
     signature = box.sign(b"a batch")
+    verifier(spki(box.certificate))(signature, b"a batch")
     public.verify(signature, b"a batch", ec.ECDSA(hashes.SHA256()))
     with pytest.raises(InvalidSignature):
         public.verify(signature, b"a batcH", ec.ECDSA(hashes.SHA256()))
