@@ -73,7 +73,7 @@ def decode(protocol: str, wire: Mapping[str, object], params: Mapping[str, objec
     """At least one description, in the words of `drivers.vocabulary`.
 
     `wire` holds `hex` or `text` (bytes as ISO-8859-1, else UTF-8), or `raw` with `symbology_id` for a code's text. `params`
-    holds what the wire does not carry. An unknown protocol, broken input and an empty capture are one `error` with its `reason`.
+    holds what the wire does not carry. An unknown protocol, broken input and an empty capture are one `error` with a `reason`.
     """
     given = params or {}
     decoder = _DECODERS.get(protocol)
