@@ -58,7 +58,6 @@ def enroll(
     with locked(box_directory):
         sweep(box_directory)
         _check_owner(box_directory, authority, box_id, tenant)
-        _finish_switch(box_directory)
         if not _has_pair(box_directory):
             _certify_key(box_directory, authority, box_id, tenant, moment)
             remove(box_directory / NEXT_KEY)  # a switch was begun and has lost its ground; that key has signed nothing
@@ -125,7 +124,7 @@ def _expired(directory: Path, now: datetime) -> bool:
 
 
 def _certify_key(directory: Path, authority: Authority, box_id: str, tenant: str, now: datetime) -> None:
-    """First enrolment, or one of the two files was lost: a certificate for the key that is there."""
+    """First enrolment, a file that was lost, or a switch cut off between its renames: a certificate for the key that is there."""
     _retire_certificate(directory)
     key = make_key(directory)
     certificate = authority.issue_box_certificate(make_csr(key), box_id, tenant, now)
@@ -141,16 +140,8 @@ def _switch_key(directory: Path, authority: Authority, box_id: str, tenant: str,
     _retire_certificate(directory)
     old = key_id(read_key(directory / KEY))
     move_over(directory / NEXT_KEY, directory / KEY)
-    _finish_switch(directory)
+    move_over(directory / NEXT_CERTIFICATE, directory / CERTIFICATE)
     log.info("box_key_replaced", box_id=box_id, old_key_id=old.hex(), key_id=key_id(key).hex())
-
-
-def _finish_switch(directory: Path) -> None:
-    """The second rename of a switch, when the first has been made: the key is new and its certificate still waits."""
-    waiting, key = directory / NEXT_CERTIFICATE, directory / KEY
-    if waiting.exists() and key.exists() and spki(read_certificate(waiting)) == spki(read_key(key)):
-        _retire_certificate(directory)
-        move_over(waiting, directory / CERTIFICATE)
 
 
 def _retire_certificate(directory: Path) -> None:

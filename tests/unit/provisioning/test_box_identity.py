@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from provisioning.box_identity import Identity, make_csr, make_key, write_certificates
 from provisioning.ca import Authority
@@ -143,6 +145,16 @@ def test_server_certificate_named_like_a_box_is_no_identity(box: Identity, autho
     other = authority.issue_server_certificate(box.key.public_key(), [BOX], now)
     (box.directory / "box.crt").write_bytes(certificate_pem(other))
     with pytest.raises(FileFault, match="not the certificate of a box"):
+        Identity.load(box.directory)
+
+
+@pytest.mark.parametrize("urn", [f"urn:box:t-9:{BOX[:-1]}4", f"urn:box:t-9:x:{BOX}", f"urn:uuid:t-9:{BOX}", BOX])
+def test_names_that_disagree_are_no_identity(box: Identity, authority: Authority, now: datetime, urn: str) -> None:
+    usage = ExtendedKeyUsageOID.CLIENT_AUTH
+    names = [x509.UniformResourceIdentifier(urn)]
+    other = authority._issue(BOX, box.key.public_key(), names, usage, now, timedelta(days=1))
+    (box.directory / "box.crt").write_bytes(certificate_pem(other))
+    with pytest.raises(FileFault, match="agree"):
         Identity.load(box.directory)
 
 
