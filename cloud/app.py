@@ -1,0 +1,66 @@
+"""The application that boxes talk to: frames up, master data down. Served with mutual TLS; the staff pages are another one."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from cloud.deps import SyncDeps
+from cloud.errors import BoxFault
+from cloud.ingest.routes import BodyTooLarge, WrongType, as_json, ingest_router, problem
+from cloud.mirror.routes import mirror_router
+from sync_protocol.answers import Refused
+
+log = structlog.get_logger()
+
+RETRY_AFTER_S = 2
+"""A lock is held for milliseconds, a database restarts in seconds."""
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def create_sync_app(deps: SyncDeps) -> FastAPI:
+    """Routes `POST /sync/v1/batches`, `GET /down/v1/{scope}` and `GET /health`; no pages, no API description."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    app.include_router(ingest_router(deps))
+    app.include_router(mirror_router(deps))
+    for fault, handler in HANDLERS.items():
+        app.add_exception_handler(fault, handler)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    return app
+
+
+async def _box_refused(_request: Request, exc: Exception) -> Response:
+    code = exc.code if isinstance(exc, BoxFault) else ""
+    return as_json(Refused(err="sig", detail=code), 403)
+
+
+async def _too_large(_request: Request, _exc: Exception) -> Response:
+    return problem(413, "frame_too_large")
+
+
+async def _wrong_type(_request: Request, _exc: Exception) -> Response:
+    return problem(415, "not_a_frame")
+
+
+async def _database_away(_request: Request, exc: Exception) -> Response:
+    log.warning("database_unavailable", reason=type(exc).__name__)
+    return problem(503, "database_unavailable", **{"Retry-After": str(RETRY_AFTER_S)})
+
+
+HANDLERS: dict[type[Exception], Handler] = {
+    BoxFault: _box_refused,
+    BodyTooLarge: _too_large,
+    WrongType: _wrong_type,
+    OperationalError: _database_away,
+    PoolTimeout: _database_away,
+    InterfaceError: _database_away,
+    IntegrityError: _database_away,
+}
+"""An error inside the database (lock, restart, full disk) is answered as `come again`: nothing was committed or answered."""

@@ -1,0 +1,109 @@
+"""From a cookie to the patch that brings a station's mirror up to date.
+
+Every change of a row takes the scope's next number, which is also the row's revision. A cookie is `<epoch>.<number>`:
+everything up to that number is known to whoever holds it. The epoch changes when the database was restored.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.db.engine import Sessions, is_sqlite
+from cloud.db.settings_table import EPOCH, Setting
+from cloud.mirror.models import MirrorRow, MirrorScope
+from cloud.mirror.rows import desired_rows
+from sync_protocol.mirror import MAX_OPS, Clear, Del, Key, Patch, Put, checksum
+
+MAX_COOKIE = 64
+"""Characters: 16 of epoch, a dot, 19 digits."""
+
+DrawEpoch = Callable[[], str]
+
+
+def _draw_epoch() -> str:
+    return secrets.token_hex(8)
+
+
+async def pull(sessions: Sessions, *, scope: str, cookie: str, draw_epoch: DrawEpoch = _draw_epoch) -> Patch:
+    """The next patch for whoever holds `cookie`; an empty, foreign or impossible cookie gets everything anew."""
+    async with sessions.read() as session:
+        epoch = await session.scalar(select(Setting.value).where(Setting.key == EPOCH))
+        fresh = epoch is not None and not await _changes(session, scope)
+    if not fresh:
+        async with sessions.write() as session:
+            epoch = await _epoch(session, draw_epoch)
+            await _refresh(session, scope)
+    async with sessions.read() as session:
+        return await _patch(session, scope, cookie, epoch or "")
+
+
+async def _epoch(session: AsyncSession, draw_epoch: DrawEpoch) -> str:
+    await session.execute(
+        (sqlite.insert(Setting) if is_sqlite(session) else postgresql.insert(Setting))
+        .values(key=EPOCH, value=draw_epoch())
+        .on_conflict_do_nothing(index_elements=["key"])
+    )
+    return (await session.scalars(select(Setting.value).where(Setting.key == EPOCH))).one()
+
+
+async def _changes(session: AsyncSession, scope: str) -> dict[Key, dict[str, Any] | None]:
+    """Rows whose value is not the stored one; None for those that are to go."""
+    desired = await desired_rows(session, scope)
+    stored = {(row.t, row.k): row for row in await session.scalars(select(MirrorRow).where(MirrorRow.scope == scope))}
+    changed: dict[Key, dict[str, Any] | None] = {
+        key: value for key, value in desired.items() if key not in stored or stored[key].deleted or stored[key].v != value
+    }
+    changed.update({key: None for key, row in stored.items() if not row.deleted and key not in desired})
+    return changed
+
+
+async def _refresh(session: AsyncSession, scope: str) -> None:
+    upsert = sqlite.insert(MirrorScope) if is_sqlite(session) else postgresql.insert(MirrorScope)
+    await session.execute(upsert.values(scope=scope, seq=0).on_conflict_do_nothing(index_elements=["scope"]))
+    counter = (await session.scalars(select(MirrorScope).where(MirrorScope.scope == scope).with_for_update())).one()
+    # Compared again under the lock: another worker may have numbered the same changes meanwhile.
+    changed = await _changes(session, scope)
+    for (table, key), value in sorted(changed.items()):
+        counter.seq += 1
+        row = await session.get(MirrorRow, (scope, table, key))
+        if row is None:
+            row = MirrorRow(scope=scope, t=table, k=key)
+            session.add(row)
+        row.rev = row.seq = counter.seq
+        row.deleted = value is None
+        row.v = value or {}
+
+
+async def _patch(session: AsyncSession, scope: str, cookie: str, epoch: str) -> Patch:
+    newest = await session.scalar(select(MirrorScope.seq).where(MirrorScope.scope == scope)) or 0
+    since = _since(cookie, epoch, newest)
+    wanted = [MirrorRow.scope == scope, MirrorRow.seq > (since or 0)]
+    if since is None:
+        wanted.append(MirrorRow.deleted.is_(False))
+    room = MAX_OPS if since is not None else MAX_OPS - 1
+    rows = list(await session.scalars(select(MirrorRow).where(*wanted).order_by(MirrorRow.seq).limit(room + 1)))
+    more = len(rows) > room
+    rows = rows[:room]
+    ops: list[Clear | Put | Del] = [] if since is not None else [Clear()]
+    ops += [Del(t=row.t, k=row.k) if row.deleted else Put(t=row.t, k=row.k, rev=row.rev, v=row.v) for row in rows]
+    reached = rows[-1].seq if more else newest
+    total = None if more else await _sum(session, scope)
+    return Patch.model_validate({"from": cookie, "cookie": f"{epoch}.{reached}", "patch": ops, "sum": total, "more": more})
+
+
+async def _sum(session: AsyncSession, scope: str) -> str:
+    rows = await session.execute(
+        select(MirrorRow.t, MirrorRow.k, MirrorRow.rev).where(MirrorRow.scope == scope, MirrorRow.deleted.is_(False))
+    )
+    return checksum((t, k, rev) for t, k, rev in rows)
+
+
+def _since(cookie: str, epoch: str, newest: int) -> int | None:
+    theirs, dot, digits = cookie.partition(".")
+    if theirs != epoch or not dot or not digits.isascii() or not digits.isdigit() or len(cookie) > MAX_COOKIE:
+        return None
+    return int(digits) if int(digits) <= newest else None
