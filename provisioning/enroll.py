@@ -124,7 +124,7 @@ def _expired(directory: Path, now: datetime) -> bool:
 
 
 def _certify_key(directory: Path, authority: Authority, box_id: str, tenant: str, now: datetime) -> None:
-    """First enrolment, a file that was lost, or a switch cut off between its renames: a certificate for the key that is there."""
+    """First enrolment, a lost file, or a switch cut off between its renames: a certificate for the key that is there."""
     _retire_certificate(directory)
     key = make_key(directory)
     certificate = authority.issue_box_certificate(make_csr(key), box_id, tenant, now)
