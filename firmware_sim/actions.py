@@ -1,19 +1,15 @@
 """What can be done at a site by hand, as data: the steps of a scenario and the requests of the control port."""
 
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from firmware_sim.config import LineConfig, PositiveAmount, as_site_fault
+from firmware_sim.errors import SiteFault
 from firmware_sim.serial_reader import Label
 
 SymbologyId = Annotated[str, Field(pattern=r"^\][A-Za-z][0-9A-Za-z]$")]
-
-
-def _one_or_none(value: object) -> object:
-    return None if value == "" else value
 
 
 class _Action(BaseModel):
@@ -53,7 +49,7 @@ class LabelText(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str = Field(min_length=1, max_length=7089)  # the largest QR code holds 7089 digits (ISO/IEC 18004, table 7)
-    symbology_id: Annotated[SymbologyId | None, BeforeValidator(_one_or_none)] = None
+    symbology_id: SymbologyId | None = None
 
     def label(self) -> Label:
         return Label(self.text, self.symbology_id)
@@ -113,12 +109,6 @@ def read_action(request: Mapping[str, object]) -> Action:
     try:
         return _ACTION.validate_python(request)
     except ValidationError as exc:
-        raise as_site_fault(exc) from exc
-
-
-def grams(text: str) -> Decimal:
-    """An amount in the form that actions take; raises SiteFault."""
-    action = read_action({"device": "", "action": "put", "grams": text})
-    if not isinstance(action, Put):  # pragma: no cover - the discriminator has chosen
-        raise TypeError
-    return action.grams
+        fault = as_site_fault(exc)
+        # The first part of the path is the action's own name; where it is missing or unknown there is no path.
+        raise SiteFault(fault.message, key=fault.key.partition(".")[2] or "action") from exc

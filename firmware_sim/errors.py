@@ -16,6 +16,7 @@ class SiteFault(SimError):
 
     def __init__(self, message: str, *, key: str) -> None:
         super().__init__(f"{key}: {message}" if key else message)
+        self.message = message
         self.key = key
 
 

@@ -182,8 +182,7 @@ async def run_site(config: SiteConfig, *, directory: Path, clock: Clock = time.m
 
     Raises WireTaken when an address is not free, and SiteFault when a step of the scenario is badly described.
     """
-    for number, step in enumerate(config.steps):
-        _check_step(number, step.request())
+    _check_steps(config)
     devices = {
         device.name: _make_device(device, directory, config.seed + number, clock)
         for number, device in enumerate(config.devices)
@@ -207,14 +206,20 @@ async def run_site(config: SiteConfig, *, directory: Path, clock: Clock = time.m
     finally:
         for device in devices.values():
             device.plugged.close()
+        # One turn of the loop, in which aborted connections are closed for good.
+        await asyncio.sleep(0)
 
 
-def _check_step(number: int, request: Mapping[str, object]) -> None:
-    try:
-        read_action(request)
-    except SiteFault as exc:
-        _, _, message = str(exc).partition(": ") if exc.key else ("", "", str(exc))
-        raise SiteFault(message, key=f"steps.{number}" + (f".{exc.key}" if exc.key else "")) from exc
+def _check_steps(config: SiteConfig) -> None:
+    """Everything a scenario will do is read before anything starts."""
+    names = [device.name for device in config.devices]
+    for number, step in enumerate(config.steps):
+        if step.device not in names:
+            raise SiteFault(f"there is no device {step.device[:40]!r}, only {', '.join(names)}", key=f"steps.{number}.device")
+        try:
+            read_action(step.request())
+        except SiteFault as exc:
+            raise SiteFault(exc.message, key=f"steps.{number}.{exc.key}") from exc
 
 
 def _make_device(config: DeviceConfig, directory: Path, seed: int, clock: Clock) -> SiteDevice:

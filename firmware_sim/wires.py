@@ -55,6 +55,7 @@ class PtyWire:
         self._link = link
         self._master = -1
         self._slave = -1
+        self._terminal = ""
 
     @property
     def address(self) -> str:
@@ -69,7 +70,8 @@ class PtyWire:
         asyncio.get_running_loop().add_reader(self._master, self._read, self._master, receiver)
         beside = self._link.with_name(self._link.name + ".new")
         beside.unlink(missing_ok=True)
-        beside.symlink_to(os.ttyname(self._slave))
+        self._terminal = os.ttyname(self._slave)
+        beside.symlink_to(self._terminal)
         beside.replace(self._link)
         self.plugged = True
 
@@ -84,7 +86,9 @@ class PtyWire:
         if not self.plugged:
             return
         self.plugged = False
-        self._link.unlink(missing_ok=True)
+        # Another process may have taken the path over meanwhile; its link is not ours to remove.
+        if self._link.is_symlink() and str(self._link.readlink()) == self._terminal:
+            self._link.unlink()
         asyncio.get_running_loop().remove_reader(self._master)
         os.close(self._master)
         os.close(self._slave)
