@@ -62,6 +62,8 @@ class SerialPort:
             timeout=0,
             write_timeout=0,
             exclusive=True,
+            # Sets VMIN 1: with VMIN 0 a read of an idle port gives nothing, which is also how an unplugged one looks.
+            inter_byte_timeout=0,
         )
         port.dtr, port.rts = wanted.dtr, wanted.rts
         port.port = wanted.port
@@ -86,8 +88,8 @@ class SerialPort:
                 continue
             if data:
                 return data
-            # Ready and empty is how Linux shows an unplugged adapter; a pty whose other side never opened shows it too.
-            raise LinkLost(f"{self._settings.port} is gone: ready to read, but no data")
+            # Neither data nor EAGAIN: how Linux shows that the line is hung up.
+            raise LinkLost(f"{self._settings.port} is gone: hung up")
 
     async def write(self, data: bytes) -> None:
         """All of `data`. Raises LinkLost when the port is gone or takes nothing for WRITE_TIMEOUT_S."""
