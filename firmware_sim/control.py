@@ -53,16 +53,19 @@ async def serve_control(perform: Perform, port: int | None) -> AsyncIterator[int
 
 
 async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, perform: Perform) -> None:
+    too_long = False
     while True:
         try:
-            line = await reader.readline()
-        except ValueError:  # the line is longer than the limit; where it ends is not known any more
-            writer.write(_line({"ok": False, "error": f"a request has at most {MAX_REQUEST} bytes"}))
-            await writer.drain()
+            line = await reader.readuntil(b"\n")
+        except asyncio.LimitOverrunError as exc:
+            await reader.readexactly(exc.consumed)
+            too_long = True
+            continue
+        except asyncio.IncompleteReadError:
             return
-        if not line:
-            return
-        writer.write(_line(await answer(line, perform)))
+        refusal = {"ok": False, "error": f"a request has at most {MAX_REQUEST} bytes"}
+        writer.write(_line(refusal if too_long else await answer(line, perform)))
+        too_long = False
         await writer.drain()
 
 
