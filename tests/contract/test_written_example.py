@@ -1,0 +1,37 @@
+"""The driver that docs/DRIVERS.md shows is a working one."""
+
+import re
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from drivers.api import Driver, Malformed, Reading
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "DRIVERS.md"
+
+
+@pytest.fixture
+def example() -> Iterator[Driver]:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    names: dict[str, object] = {"__name__": "example_thermometer"}
+    exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
+    driver = names["DRIVER"]
+    assert isinstance(driver, Driver)
+    yield driver
+
+
+def test_example_reads_its_lines_and_nothing_else(example: Driver) -> None:
+    cut, reading, rest = example.decode(b"1.5C\rT=21.5C\rT=-3", {})
+    assert isinstance(cut, Malformed)
+    assert isinstance(reading, Reading)
+    assert (reading.value, reading.unit) == (Decimal("21.5"), "Cel")
+    assert isinstance(rest, Malformed)
+
+
+def test_example_is_silent_when_overdue(example: Driver) -> None:
+    codec = example.make_codec(example.settings())
+    codec.receive(b"T=21.5C\r", 0)
+    assert not codec.overdue(2_000_000_000)
+    assert codec.overdue(2_000_000_001)
