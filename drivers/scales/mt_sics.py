@@ -18,6 +18,7 @@ from drivers.api import (
     Identity,
     Kind,
     Malformed,
+    Reading,
     Settings,
     SettingsFault,
     Tier,
@@ -55,20 +56,23 @@ class _Command:
     send: str
     answers: frozenset[str]
     timeout_ns: int = ANSWER_TIMEOUT_NS
+    cancel: str = "SI"
+    """What ends a running SIR in front of it (manual, SIR: @, S or SI). Never @: it clears the tare on some models, and a
+    zero that is then refused would leave a gross weight behind that still says net."""
 
 
 _ASK = _Command("SI", WEIGHT_PREFIXES)
 _REPEAT = _Command("SIR", WEIGHT_PREFIXES, STREAM_SILENCE_NS)
 
 COMMANDS = {
-    "stable": _Command("S", WEIGHT_PREFIXES, STABLE_TIMEOUT_NS),
+    "stable": _Command("S", WEIGHT_PREFIXES, STABLE_TIMEOUT_NS, cancel=""),
     "zero": _Command("Z", frozenset({"Z"}), STABLE_TIMEOUT_NS),
     "zero_now": _Command("ZI", frozenset({"ZI", "Z"})),
     "tare": _Command("T", frozenset({"T"}), STABLE_TIMEOUT_NS),
     "tare_now": _Command("TI", frozenset({"TI", "T"})),
     "clear_tare": _Command("TAC", frozenset({"TAC"})),
     "preset_tare": _Command("TA", frozenset({"TA"})),
-    "reset": _Command("@", frozenset({"@", "I4"})),
+    "reset": _Command("@", frozenset({"@", "I4"}), cancel=""),
     "identify": _Command("I4", frozenset({"I4"})),
 }
 
@@ -145,11 +149,10 @@ class MtSicsCodec:
             raise SettingsFault(f"no command {name!r}: {', '.join(COMMANDS)}", setting="command")
         send, answers = _with_argument(name, command, argument)
         before = 1 if self._owed is not None and self._owed.command is _ASK else 0
-        # After SIR a device takes nothing but @ (manual, SIR); the repeat is asked for again by the next poll after the answer.
-        cancel = "@\r\n" if self._stream and send != "@" else ""
-        self._serials_asked += (1 if cancel else 0) + (1 if answers & {"@", "I4"} else 0)
-        weights_before = 0 if self._stream else before
-        self._owed = _Owed(replace(command, send=send, answers=answers), name, None, weights_before)
+        # The next poll after the answer asks for the repeat again.
+        cancel = f"{command.cancel}\r\n" if self._stream and command.cancel else ""
+        self._serials_asked += 1 if answers & {"@", "I4"} else 0
+        self._owed = _Owed(replace(command, send=send, answers=answers), name, None, before)
         return f"{cancel}{send}\r\n".encode("ascii")
 
     def finish(self) -> list[Decoded]:
@@ -170,8 +173,6 @@ class MtSicsCodec:
             return self._restarted(decoded)
         if line.word in {"I4", "@"} and self._serials_asked:
             self._serials_asked -= 1
-            if self._serials_asked:
-                return decoded  # the answer to the @ in front of `identify` or `reset`, not yet theirs
         return self._answered(line, now_ns)
 
     def _restarted(self, identity: Identity) -> Identity:
@@ -188,6 +189,8 @@ class MtSicsCodec:
             owed.since_ns = now_ns
         elif owed.weights_before and line.word in WEIGHT_PREFIXES:
             owed.weights_before -= 1
+        elif owed.name == "stable" and isinstance(decoded, Reading) and decoded.stable is False:
+            return decoded  # S is never answered by a moving weight: a line of the repeat before it
         elif is_last(line):
             self._owed = None
             self._serials_asked = 0

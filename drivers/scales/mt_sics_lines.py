@@ -158,7 +158,7 @@ def _parse(text: str, raw: bytes) -> Line:
 
 def _answer(words: list[str], raw: bytes) -> Decoded:
     word, status, rest = words[0], words[1], words[2:]
-    if word in WEIGHT_PREFIXES and status in {"+", "-"} and not rest:
+    if (word in WEIGHT_PREFIXES or word == "SIX1") and status in {"+", "-"} and not rest:
         return Reading(Kind.MASS, None, None, frozenset({Flag.NET, Flag.OVERLOAD if status == "+" else Flag.UNDERLOAD}), raw)
     if status in REFUSALS and not rest:
         return Refused(f"{word} {status}", REFUSALS[status], raw)

@@ -1,7 +1,6 @@
 """The driver that docs/DRIVERS.md shows is a working one."""
 
 import re
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,13 +12,13 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "DRIVERS.md"
 
 
 @pytest.fixture
-def example() -> Iterator[Driver]:
+def example() -> Driver:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     names: dict[str, object] = {"__name__": "example_thermometer"}
     exec(compile(code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
     driver = names["DRIVER"]
     assert isinstance(driver, Driver)
-    yield driver
+    return driver
 
 
 def test_example_reads_its_lines_and_nothing_else(example: Driver) -> None:

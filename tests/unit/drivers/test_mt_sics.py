@@ -71,6 +71,7 @@ def test_pieces_and_percent_are_no_mass() -> None:
         (b"S -\r\n", Flag.UNDERLOAD),
         (b"SIX1 + 0 N N R 0 0 0 1 N 999.99 999.99 0.00 kg\r\n", Flag.OVERLOAD),
         (b"SIX1 - 0 N N R 0 0 0 1 N 0.00 0.00 0.00 kg\r\n", Flag.UNDERLOAD),
+        (b"SIX1 +\r\n", Flag.OVERLOAD),
     ],
 )
 def test_range_flag_leaves_no_value_whatever_the_digits(line: bytes, flag: Flag) -> None:
@@ -315,24 +316,32 @@ def test_command_in_a_stream_cancels_it_and_the_stream_comes_back() -> None:
     codec = streaming()
     codec.poll(0)
     codec.receive(WEIGHT, 10 * MS)
-    assert codec.command("tare") == b"@\r\nT\r\n"
-    serial, tare = codec.receive(b'I4 A "0123"\r\nT S 2.50 kg\r\n', 20 * MS)
-    assert isinstance(serial, Identity)
-    assert not serial.power_up
+    assert codec.command("tare") == b"SI\r\nT\r\n"
+    codec.receive(WEIGHT, 20 * MS)
+    assert codec.poll(21 * MS) is None
+    (tare,) = codec.receive(b"T S 2.50 kg\r\n", 22 * MS)
     assert isinstance(tare, Reading)
     assert codec.poll(30 * MS) == b"SIR\r\n"
 
 
-def test_identify_in_a_stream_takes_the_second_serial_number() -> None:
+def test_no_command_but_reset_sends_what_may_clear_the_tare() -> None:
+    for name in COMMANDS:
+        sent = streaming().command(name, "1 g" if name == "preset_tare" else None)
+        assert (b"@" in sent) is (name == "reset")
     codec = streaming()
     codec.poll(0)
-    assert codec.command("identify") == b"@\r\nI4\r\n"
+    assert codec.command("identify") == b"SI\r\nI4\r\n"
     line = b'I4 A "0123"\r\n'
-    codec.receive(line, 1)
+    codec.receive(WEIGHT, 1)
     assert codec.poll(2) is None
-    codec.receive(line, 3)
+    assert codec.receive(line, 3) == [Identity("0123", line)]
     assert codec.poll(4) == b"SIR\r\n"
     assert codec.receive(line, 5) == [Identity("0123", line, power_up=True)]
+    assert codec.command("stable") == b"S\r\n"
+    codec.receive(b"S D 1 g\r\n", 6)
+    assert codec.poll(7) is None, "a moving weight is no answer to S"
+    codec.receive(WEIGHT, 8)
+    assert codec.poll(9) == b"SIR\r\n"
 
 
 @pytest.mark.parametrize(
