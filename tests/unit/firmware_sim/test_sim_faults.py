@@ -130,8 +130,12 @@ def test_a_line_holds_no_more_than_its_cap() -> None:
 
 def test_one_faults_setting_does_not_move_anothers() -> None:
     alone, _ = carry(FaultPlan(drop=0.05), 3, LINES)
-    beside, _ = carry(FaultPlan(drop=0.05, parity_7e1=True, glue_ns=0), 3, LINES)
+    others = FaultPlan(drop=0.05, parity_7e1=True, split=0.5, delay_ns=(0, 5 * MS), unplug=0.1)
+    beside, _ = carry(others, 3, LINES)
     assert bytes(byte & 0x7F for byte in received(beside)) == received(alone)
+    noisy, lost = carry(FaultPlan(drop=0.05, noise=0.3), 3, LINES)
+    assert lost == carry(FaultPlan(drop=0.05), 3, LINES)[1]
+    assert len(received(noisy)) > len(received(alone))
 
 
 @pytest.mark.parametrize(("byte", "sent"), [(0x53, 0x53), (0x0D, 0x8D), (0x20, 0xA0), (0x30, 0x30), (0x31, 0xB1)])

@@ -309,6 +309,12 @@ def test_an_overlong_line_is_one_syntax_error_and_is_not_kept(bench, pieces: int
     assert bench.send("I4") == [SERIAL]
 
 
+def test_the_end_of_an_overlong_line_is_not_a_command(bench) -> None:
+    assert bench.raw(b"x" * (MAX_LINE + 1)) == []
+    assert bench.raw(b"SI\r\n") == ["ES"]
+    assert bench.raw(b"SI\r\n") == ["S S      0.000 kg"]
+
+
 def test_the_longest_allowed_line_is_accepted(bench) -> None:
     text = "x" * (MAX_LINE - 4)
     assert bench.send(f'D "{text}"') == ["D A"]

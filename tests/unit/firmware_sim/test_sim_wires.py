@@ -1,6 +1,7 @@
 """Pseudo-terminals and TCP ports with real clients: pyserial and sockets."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -74,6 +75,18 @@ async def test_bytes_pass_a_pty_unchanged_both_ways(pty: tuple[PtyWire, Heard]) 
         wire.send(every_byte)
         assert await asyncio.to_thread(port.read, 256) == every_byte
     assert heard == every_byte, "nothing is echoed"
+
+
+async def test_a_host_that_sets_no_line_discipline_gets_plain_bytes_and_no_echo(pty: tuple[PtyWire, Heard]) -> None:
+    wire, heard = pty
+    fd = os.open(wire.address, os.O_RDWR | os.O_NOCTTY)
+    try:
+        os.write(fd, b"SI\r\n\x03\x13")
+        await heard.until(b"SI\r\n\x03\x13")
+        wire.send(b"S S\r\n")
+        assert await asyncio.to_thread(os.read, fd, 100) == b"S S\r\n"
+    finally:
+        os.close(fd)
 
 
 async def test_the_device_lives_through_closing_and_reopening(pty: tuple[PtyWire, Heard]) -> None:
