@@ -1,202 +1,166 @@
-"""GS1 element strings: application identifiers, their values, check digits and dates.
+"""What a bad line does to bytes: cuts them, glues them, delays, loses, adds some, sends parity bits, or is unplugged.
 
-The table of identifiers and the form of their data are biip's (from the GS1 Syntax Dictionary). Around it stands what biip 5.2
-leaves open: empty messages, over-long fields, check digits inside longer values (8003...), digits of other scripts, values
-that repeat, harvest ranges, and a clock of its own. Source: GS1 General Specifications 3, 7.8, 7.9 and 7.12.
+Deterministic: the same plan, the same writes at the same times give the same pieces at the same times. A serial line keeps the
+order of bytes, so nothing here reorders.
 """
 
-import re
-from calendar import monthrange
-from collections.abc import Mapping
+from collections import deque
 from dataclasses import dataclass
-from datetime import date
+from random import Random
 
-from biip import ParseError
-from biip.gs1_application_identifiers import GS1ApplicationIdentifier
+MAX_HELD = 65_536
+"""Bytes held back on one line: above a second of the fastest serial line in use (460800 baud). What comes on top is lost."""
 
-from drivers.scanners.gtin import check_digit
-
-GS = "\x1d"
-
-CENTURY_YEAR = 2026
-"""The window of 7.12 is laid around this year (1977 to 2076) and not around a clock: a codec has none, and a shelf life that
-leaves the window comes decades after this program."""
-
-MAX_ELEMENTS = 64
-"""Element strings in one message. The largest symbol holds about 3,100 characters; real labels carry fewer than 20 fields."""
-
-CHECKED_DIGITS = {
-    "00": 18,
-    "01": 14,
-    "02": 14,
-    "03": 14,
-    "253": 13,
-    "255": 13,
-    "402": 17,
-    "410": 13,
-    "411": 13,
-    "412": 13,
-    "413": 13,
-    "414": 13,
-    "415": 13,
-    "416": 13,
-    "417": 13,
-    "8003": 14,
-    "8006": 14,
-    "8017": 18,
-    "8018": 18,
-    "8026": 14,
-}
-"""How many digits from the start of the value end in a check digit (3.2 to 3.9)."""
-
-DATES = {"11": "production", "12": "due", "13": "packaging", "15": "best_before", "16": "sell_by", "17": "expiry"}
-"""Dates whose day may be 00, the last day of the month (3.4)."""
-
-OTHER_DATES = frozenset({"4324", "4325", "4326", "7003", "7006", "7007", "7011", "8008"})
-"""Values that begin with YYMMDD, or hold two of them (7007)."""
-
-MEASURES = {"310": "net_weight_kg", "320": "net_weight_lb", "330": "gross_weight_kg"}
-"""Three digits of the identifier; the fourth says how many decimals (3.6.2)."""
-
-KEYS = frozenset({"00", "01", "02", "8003", "8006", "8017", "8018"}) | {f"41{n}" for n in range(8)}
-"""Identifiers that start a message believably where no symbology identifier vouches for it."""
-
-LOST_SEPARATOR = re.compile(
-    r".+?(1[12 3567])[0-9]{2}(0[1-9]|1[0-2])(0[0-9]|[12][0-9]|3[01])($|(10|21|30|37|240|310[0-5]|392[0-9]).+$)".replace(
-        " ", ""
-    ),
-    re.ASCII,
-)
-"""A date element at the end of a free text field, or in front of another element: most likely a swallowed GS."""
-
-_FIELD = re.compile(r"[\x21-\x7e]+", re.ASCII)
-
-
-class ElementFault(ValueError):
-    """The text is not a sequence of GS1 element strings; caught by `meaning` and never leaves the scanners."""
+KINDS = ("split", "delay", "drop", "noise", "unplug")
 
 
 @dataclass(frozen=True, slots=True)
-class Elements:
-    """A message: values by identifier in their order, what follows from them, and what looks wrong with it."""
+class FaultPlan:
+    """How bad one direction of a line is. Probabilities are 0..1; the default is a perfect line."""
 
-    ais: Mapping[str, str]
-    derived: Mapping[str, str]
-    warning: str | None = None
-
-
-def parse_elements(text: str) -> Elements:
-    """Element strings with GS (U+001D) after fields of variable length. Raises ElementFault.
-
-    Tolerated: GS in front, at the end, after a field that needs none. Refused: an empty message, unknown identifiers, wrong
-    lengths, character sets, check digits and dates, one identifier with two values, two GS in a row.
-    """
-    rest = text.removeprefix(GS)
-    ais: dict[str, str] = {}
-    warning = None
-    for _ in range(MAX_ELEMENTS):
-        identifier = _identifier(rest)
-        value, rest = _value(identifier, rest[len(identifier.ai) :])
-        if ais.setdefault(identifier.ai, value) != value:
-            raise ElementFault(f"({identifier.ai}) stands there twice with different values")
-        if identifier.separator_required and LOST_SEPARATOR.fullmatch(value) is not None:
-            warning = f"({identifier.ai}) ends like another field: the reader may swallow the separator"
-        if not rest:
-            return Elements(ais, _derived(ais), warning)
-    raise ElementFault(f"more than {MAX_ELEMENTS} element strings")
+    split: float = 0.0
+    """Chance that a write is cut into pieces of 1 to `split_bytes` bytes, `split_gap_ns` apart."""
+    split_bytes: int = 3
+    split_gap_ns: int = 2_000_000
+    glue_ns: int = 0
+    """Writes that follow each other within this time leave as one piece."""
+    delay_ns: tuple[int, int] = (0, 0)
+    drop: float = 0.0
+    """Chance for each byte to be lost, as in an overrun."""
+    noise: float = 0.0
+    """Chance that a random byte appears in front of a byte."""
+    unplug: float = 0.0
+    """Chance that a write ends with the plug being pulled, for a time between the two of `away_ns`."""
+    away_ns: tuple[int, int] = (500_000_000, 3_000_000_000)
+    parity_7e1: bool = False
+    """The line is set to 7 data bits with even parity, while the host reads 8 bits without parity."""
 
 
-def is_plausible(text: str) -> bool:
-    """Whether untyped text may be taken for element strings: it starts with a key, or a separator stands in it."""
-    return GS in text or any(text.startswith(key) for key in KEYS)
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Bytes that arrive together."""
+
+    data: bytes
 
 
-def _identifier(rest: str) -> GS1ApplicationIdentifier:
-    if not rest:
-        raise ElementFault("no data")
-    try:
-        return GS1ApplicationIdentifier.extract(rest)
-    except ParseError as exc:
-        raise ElementFault(f"no application identifier starts with {rest[:4]!r}") from exc
+@dataclass(frozen=True, slots=True)
+class PlugPulled:
+    """The line is dead for this long."""
+
+    away_ns: int
 
 
-def _value(identifier: GS1ApplicationIdentifier, rest: str) -> tuple[str, str]:
-    """The value and what follows it. A field of variable length runs to the GS or the end and must fit as a whole."""
-    ai = identifier.ai
-    # The pattern covers the identifier too; \d in it would take digits of any script, hence the check for ASCII.
-    pattern = re.compile(identifier.pattern.removeprefix("^").removesuffix("$"), re.ASCII)
-    if identifier.separator_required:
-        field, separator, following = rest.partition(GS)
-        match = pattern.fullmatch(ai + field)
-    else:
-        match = pattern.match(ai + rest)
-        field = rest[: match.end() - len(ai)] if match else rest
-        following = rest[len(field) :]
-        separator = GS if following.startswith(GS) else ""
-        following = following.removeprefix(GS)
-    if match is None or not _FIELD.fullmatch(field):
-        raise ElementFault(f"({ai}) does not fit its form {identifier.format}: {field[:40]!r}")
-    if separator and following.startswith(GS):
-        raise ElementFault("two separators in a row")
-    _check(ai, field)
-    return field, following
+Happening = Piece | PlugPulled
 
 
-def _check(ai: str, value: str) -> None:
-    if (digits := CHECKED_DIGITS.get(ai)) is not None:
-        key = value[:digits]
-        if int(key[-1]) != check_digit(key[:-1]):
-            raise ElementFault(f"({ai}) has check digit {key[-1]}, expected {check_digit(key[:-1])}")
-    if ai in DATES:
-        calendar_date(value)
-    elif ai in OTHER_DATES:
-        _check_moment(ai, value)
+class FaultLayer:
+    """One direction of one line: `push` what is written, `pull` what has arrived by now."""
+
+    def __init__(self, plan: FaultPlan, seed: int) -> None:
+        self.plan = plan
+        self.lost = 0
+        """Bytes that did not arrive: dropped, cut off by an unplug, or above the cap."""
+        # Each kind of fault draws for itself, so that setting one does not move where the others strike.
+        self._random = {kind: Random(f"{seed}:{kind}") for kind in KINDS}  # noqa: S311 - repeatable, not secret
+        self._held: deque[tuple[int, Happening]] = deque()
+        self._held_bytes = 0
+        self._last_release_ns = 0
+        self._glue = bytearray()
+        self._glue_until_ns: int | None = None
+
+    def push(self, data: bytes, now_ns: int) -> None:
+        """Write bytes to the line."""
+        room = MAX_HELD - self._held_bytes - len(self._glue)
+        self.lost += max(len(data) - room, 0)
+        data = data[: max(room, 0)]
+        if not data:
+            return
+        self._flush_glue(now_ns)
+        if self.plan.glue_ns == 0:
+            self._send(data, now_ns)
+            return
+        self._glue += data
+        if self._glue_until_ns is None:
+            self._glue_until_ns = now_ns + self.plan.glue_ns
+
+    def pull(self, now_ns: int) -> list[Happening]:
+        """What arrives up to now, in order."""
+        self._flush_glue(now_ns)
+        arrived: list[Happening] = []
+        while self._held and self._held[0][0] <= now_ns:
+            _, happening = self._held.popleft()
+            if isinstance(happening, Piece):
+                self._held_bytes -= len(happening.data)
+            arrived.append(happening)
+        return arrived
+
+    def due_ns(self) -> int | None:
+        """When the next thing arrives."""
+        due = [self._held[0][0]] if self._held else []
+        if self._glue_until_ns is not None:
+            due.append(self._glue_until_ns)
+        return min(due, default=None)
+
+    def cut(self) -> None:
+        """The line was unplugged: what is on it is lost."""
+        self.lost += self._held_bytes + len(self._glue)
+        self._held.clear()
+        self._held_bytes = 0
+        self._glue.clear()
+        self._glue_until_ns = None
+
+    def _flush_glue(self, now_ns: int) -> None:
+        if self._glue_until_ns is not None and now_ns >= self._glue_until_ns:
+            glued, at_ns = bytes(self._glue), self._glue_until_ns
+            self._glue.clear()
+            self._glue_until_ns = None
+            self._send(glued, at_ns)
+
+    def _send(self, data: bytes, now_ns: int) -> None:
+        spoiled = self._spoil(data)
+        release_ns = now_ns + self._random["delay"].randint(*self.plan.delay_ns)
+        for piece in self._pieces(spoiled):
+            self._last_release_ns = max(release_ns, self._last_release_ns)
+            self._held.append((self._last_release_ns, Piece(piece)))
+            self._held_bytes += len(piece)
+            release_ns += self.plan.split_gap_ns
+        if self._happens("unplug", self.plan.unplug):
+            self._held.append((self._last_release_ns, PlugPulled(self._random["unplug"].randint(*self.plan.away_ns))))
+
+    def _spoil(self, data: bytes) -> bytes:
+        spoiled = bytearray()
+        for byte in data:
+            if self._happens("noise", self.plan.noise):
+                spoiled.append(self._random["noise"].randrange(256))
+            if self._happens("drop", self.plan.drop):
+                self.lost += 1
+            else:
+                spoiled.append(even_parity(byte) if self.plan.parity_7e1 else byte)
+        return bytes(spoiled)
+
+    def _pieces(self, data: bytes) -> list[bytes]:
+        if not data:
+            return []
+        if not self._happens("split", self.plan.split):
+            return [data]
+        pieces: list[bytes] = []
+        start = 0
+        while start < len(data):
+            end = start + self._random["split"].randint(1, self.plan.split_bytes)
+            pieces.append(data[start:end])
+            start = end
+        return pieces
+
+    def _happens(self, kind: str, chance: float) -> bool:
+        return self._random[kind].random() < chance
 
 
-def _check_moment(ai: str, value: str) -> None:
-    first = calendar_date(value[:6])
-    if ai == "7007":
-        if len(value) == 12 and calendar_date(value[6:]) < first:
-            raise ElementFault("(7007) ends before it begins")
-        return
-    clock = [int(value[at : at + 2]) for at in range(6, len(value), 2)]
-    if clock[:2] == [99, 99] and ai in {"4324", "4325"}:
-        return  # 3.8.19: no time is meant
-    if clock and (clock[0] > 23 or any(part > 59 for part in clock[1:])):
-        raise ElementFault(f"({ai}) holds no time of day: {value[6:]!r}")
+def even_parity(byte: int) -> int:
+    """Seven data bits with the even parity bit in bit 7: what a host set to 8N1 sees of a 7E1 line."""
+    seven = byte & 0x7F
+    return seven | (0x80 if seven.bit_count() % 2 else 0)
 
 
-def calendar_date(yymmdd: str) -> date:
-    """A date in the window around CENTURY_YEAR; day 00 is the last of its month. Raises ElementFault."""
-    year, month, day = int(yymmdd[:2]), int(yymmdd[2:4]), int(yymmdd[4:6])
-    away = year - CENTURY_YEAR % 100
-    century = CENTURY_YEAR - CENTURY_YEAR % 100 - (100 if away >= 51 else 0) + (100 if away <= -50 else 0)
-    if not 1 <= month <= 12:
-        raise ElementFault(f"no month {month:02}")
-    last = monthrange(century + year, month)[1]
-    if day > last:
-        raise ElementFault(f"no day {day:02} in {century + year}-{month:02}")
-    return date(century + year, month, day or last)
-
-
-def _derived(ais: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for ai, value in ais.items():
-        if ai in DATES:
-            found[DATES[ai]] = calendar_date(value).isoformat()
-        elif ai[:3] in MEASURES:
-            found[MEASURES[ai[:3]]] = _shifted(value, int(ai[3]))
-        elif ai[:3] == "392":
-            found["price"] = _shifted(value, int(ai[3]))
-        elif ai[:3] == "393":
-            found["currency"], found["price"] = value[:3], _shifted(value[3:], int(ai[3]))
-        elif ai in {"30", "37"}:
-            found["count"] = str(int(value))
-    return found
-
-
-def _shifted(digits: str, decimals: int) -> str:
-    """Digits with an implied point, without leading zeros: `023456`, 2 is `234.56`."""
-    padded = digits.zfill(decimals + 1)
-    whole, fraction = (padded[:-decimals], padded[-decimals:]) if decimals else (padded, "")
-    return f"{int(whole)}.{fraction}" if fraction else str(int(whole))
+def seen_as_7e1(data: bytes) -> bytes:
+    """What a 7E1 instrument makes of bytes sent as 8N1: bit 7 is set on each byte whose parity is wrong."""
+    return bytes((byte & 0x7F) | (0x80 if byte.bit_count() % 2 else 0) for byte in data)
