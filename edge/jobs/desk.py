@@ -7,7 +7,7 @@ job is read from the journal again before the next command.
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, Final, Protocol
 
@@ -56,7 +56,7 @@ class DeskSeams:
     masters: Callable[[], MasterView]
     clock: Clock
     entropy: Callable[[int], bytes]
-    drafts: DraftStore = NoDrafts()
+    drafts: DraftStore = field(default_factory=NoDrafts)
 
 
 class JobDesk:

@@ -1,6 +1,7 @@
 """What pages are told: that something changed, and how the last scan or press ended."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -40,6 +41,14 @@ class Changed:
 Notice = Outcome | Changed
 
 
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """What one page has not been told yet; `wake` is set with every notice."""
+
+    notices: deque[Notice]
+    wake: asyncio.Event
+
+
 @dataclass(slots=True)
 class News:
     """Fans notices out to every listener; never waits for one."""
@@ -47,7 +56,7 @@ class News:
     version: int = 0
     last: Outcome | None = None
     _told: int = 0
-    _queues: list[asyncio.Queue[Notice]] = field(default_factory=list)
+    _listeners: list[Listener] = field(default_factory=list)
 
     def changed(self) -> None:
         self.version += 1
@@ -59,18 +68,22 @@ class News:
         self._send(self.last)
         return self.last
 
+    def poke(self) -> None:
+        """Wake every listener without a notice: something outside the job changed."""
+        for listener in self._listeners:
+            listener.wake.set()
+
     @contextmanager
-    def listen(self) -> Iterator[asyncio.Queue[Notice]]:
-        """A queue of notices from now on."""
-        queue: asyncio.Queue[Notice] = asyncio.Queue(QUEUE_CAP)
-        self._queues.append(queue)
+    def listen(self) -> Iterator[Listener]:
+        """Notices from now on."""
+        listener = Listener(deque(maxlen=QUEUE_CAP), asyncio.Event())
+        self._listeners.append(listener)
         try:
-            yield queue
+            yield listener
         finally:
-            self._queues.remove(queue)
+            self._listeners.remove(listener)
 
     def _send(self, notice: Notice) -> None:
-        for queue in self._queues:
-            if queue.full():
-                queue.get_nowait()
-            queue.put_nowait(notice)
+        for listener in self._listeners:
+            listener.notices.append(notice)
+            listener.wake.set()

@@ -1,0 +1,105 @@
+// One event stream per page: the live number is set by hand, everything else is fetched again as HTML when it changed.
+
+const words = JSON.parse(document.getElementById("words").textContent);
+const { LiveWeight } = await import(document.body.dataset.live);
+
+const live = new LiveWeight(words);
+const SILENT_MS = 12000; // The box speaks every 0.7 s, at least every 10 s: longer silence is a dead link.
+const AGAIN_MS = 1000;
+const SETTLE_MS = 60; // An answer to a press carries the new panel; its own event must not fetch it twice.
+
+let source = null;
+let watchdog = null;
+let told = Number(document.querySelector("#outcome [data-number]")?.dataset.number ?? 0);
+
+function connect() {
+  source?.close();
+  source = new EventSource("/events");
+  on("live", (data) => live.show(data));
+  on("job", ({ version }) => setTimeout(() => refetch(version), SETTLE_MS));
+  on("outcome", ({ number, sound }) => {
+    if (number === told) return;
+    told = number;
+    fire("outcome-told");
+    play(sound);
+  });
+  on("facts", () => fire("facts-changed"));
+  on("locked", () => location.assign("/signin"));
+  source.onopen = () => { reached(true); fire("facts-changed"); };
+  source.onerror = () => {
+    reached(false);
+    live.stale();
+    if (source.readyState === EventSource.CLOSED) setTimeout(check, AGAIN_MS);
+  };
+}
+
+function on(name, act) {
+  source.addEventListener(name, (event) => {
+    clearTimeout(watchdog);
+    watchdog = setTimeout(connect, SILENT_MS);
+    act(JSON.parse(event.data));
+  });
+}
+
+// The stream was refused: signed out, or the box is starting again.
+async function check() {
+  try {
+    const answer = await fetch("/outcome", { headers: { "HX-Request": "true" } });
+    if (answer.status === 401) { location.assign("/signin"); return; }
+  } catch { /* The box is not there yet; connect() tries again. */ }
+  connect();
+}
+
+function refetch(version) {
+  const task = document.querySelector(".task");
+  if (!task || Number(task.dataset.version) !== version) fire("job-changed");
+}
+
+function fire(name) {
+  document.body.dispatchEvent(new CustomEvent(name));
+}
+
+function reached(up) {
+  const box = document.getElementById("fact-box");
+  if (!box) return;
+  box.className = up ? "fact ok" : "fact bad";
+  box.querySelector("b").textContent = up ? box.dataset.up : box.dataset.down;
+}
+
+// Sounds: a mute switch silences all but "rejected", because a rejected scan must never pass unheard.
+const mute = document.getElementById("mute");
+let muted = localStorage.getItem("mute") === "yes";
+function showMute() {
+  mute.setAttribute("aria-pressed", String(muted));
+  mute.textContent = muted ? mute.dataset.off : mute.dataset.on;
+}
+mute.addEventListener("click", () => {
+  muted = !muted;
+  localStorage.setItem("mute", muted ? "yes" : "no");
+  showMute();
+});
+showMute();
+
+function play(sound) {
+  document.body.dataset.sound = sound;
+  if (muted && sound !== "rejected") return;
+  new Audio(document.body.dataset[sound]).play().catch(() => { /* Browsers keep silent until the first touch. */ });
+}
+
+// After a swap: the live number is put back, the focus stays in the task, undo disappears when its time is over.
+let undoTimer = null;
+function settle() {
+  live.paint();
+  clearTimeout(undoTimer);
+  const undo = document.querySelector("[data-gone-in]");
+  if (undo) undoTimer = setTimeout(() => undo.remove(), Number(undo.dataset.goneIn));
+}
+document.body.addEventListener("htmx:afterSwap", (event) => {
+  if (event.detail.target.id !== "panel") return;
+  settle();
+  if (document.activeElement === document.body) document.getElementById("panel").focus({ preventScroll: true });
+});
+document.body.addEventListener("htmx:sendError", () => { reached(false); live.stale(); });
+
+settle();
+connect();

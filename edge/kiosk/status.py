@@ -1,0 +1,14 @@
+"""How the box stands with the cloud, as the pages show it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SyncStatus:
+    """The cloud link and what waits for it. `since_ns` is the `Clock.now_ns` of the last change, None before the first try."""
+
+    link_up: bool
+    since_ns: int | None
+    waiting: int
+    oldest_waiting_s: int | None
+    box_id: str | None
