@@ -69,6 +69,9 @@ class FrameBuffer:
         return raw
 
 
+PARITIES = ("even", "odd", "mark")
+
+
 def parity_of(raw: bytes) -> str | None:
     """`even`, `odd` or `mark` when every byte carries that parity in bit 7 and the rest is printable ASCII, CR, LF, STX or ETX.
 
@@ -84,6 +87,14 @@ def parity_of(raw: bytes) -> str | None:
     if ones == {1}:
         return "odd"
     return "mark" if all(byte & 0x80 for byte in raw) else None
+
+
+def with_parity(raw: bytes, parity: str) -> bytes:
+    """7-bit bytes as a device with `even`, `odd` or `mark` parity puts them on a line that is read with 8 bits."""
+    if parity == "mark":
+        return bytes(byte | 0x80 for byte in raw)
+    wanted = 0 if parity == "even" else 1
+    return bytes(byte if byte.bit_count() % 2 == wanted else byte ^ 0x80 for byte in raw)
 
 
 def without_parity(raw: bytes, parity: str) -> bytes | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, field_validator
 
 from drivers.api import Codec, Decoded, Driver, DriverInfo, Flag, Kind, Malformed, Reading, Settings, SettingsFault, Tier
-from drivers.framing import Frame, FrameBuffer, parity_of
+from drivers.framing import PARITIES, Frame, FrameBuffer, parity_of, with_parity
 from drivers.scanners.aim import CONTENTS, Content, Tagged, split
 from drivers.scanners.gs1 import GS
 from drivers.scanners.gtin import is_restricted
@@ -88,6 +88,7 @@ class SerialReaderCodec:
         self._settings = settings
         self._prefix = settings.prefix.encode("latin-1")
         self._suffix = settings.suffix.encode("latin-1")
+        self._ends_with_parity = {with_parity(self._suffix, parity) for parity in PARITIES} - {self._suffix}
         self._frames = FrameBuffer((self._suffix,) if self._suffix else (), MAX_FRAME, also=self._with_parity)
         self._idle_ns = settings.idle_ms * 1_000_000
         self._heard_ns = 0
@@ -126,8 +127,11 @@ class SerialReaderCodec:
 
     def _with_parity(self, buffered: bytes) -> int | None:
         """Length of a code in front whose suffix carries a parity bit too; else the fault would show at the cap only."""
-        end = bytes(byte | 0x80 for byte in self._suffix)
-        at = buffered.find(end) if end else -1
+        found = [size for end in self._ends_with_parity if (size := self._faulty(buffered, end)) is not None]
+        return min(found, default=None)
+
+    def _faulty(self, buffered: bytes, end: bytes) -> int | None:
+        at = buffered.find(end)
         while at >= 0:
             if _parity(buffered[: at + len(end)], self._settings.encoding) is not None:
                 return at + len(end)

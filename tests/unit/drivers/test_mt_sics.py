@@ -269,8 +269,10 @@ def test_stable_weight_is_not_answered_by_the_poll_before_it() -> None:
     codec = polling()
     codec.poll(0)
     assert codec.command("stable") == b"S\r\n"
-    codec.receive(b"S D 1.0 g\r\n", 5 * MS)
-    assert codec.poll(400 * MS) is None, "S itself is still owed"
+    codec.receive(WEIGHT, 5 * MS)
+    assert codec.poll(400 * MS) is None, "that was the answer to SI: S itself is still owed"
+    codec.receive(b"S D 1.0 g\r\n", 500 * MS)
+    assert codec.poll(600 * MS) is None
     codec.receive(WEIGHT, 3_000 * MS)
     assert codec.poll(3_001 * MS) == b"SI\r\n"
 

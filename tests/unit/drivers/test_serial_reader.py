@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from drivers.api import Decoded, Flag, Kind, Malformed, Reading, SettingsFault
+from drivers.framing import with_parity
 from drivers.scanners.serial_reader import MAX_FRAME, ScannerSettings, SerialReaderCodec
 
 MS = 1_000_000
@@ -147,12 +148,14 @@ def test_bytes_in_front_of_the_prefix_are_kept_apart() -> None:
     assert (code.value, code.raw) == ("A1", b"\x02A1\x03")
 
 
-@pytest.mark.parametrize("suffix", ["\r", "\r\n", "\x03"])
-def test_seven_bit_reader_is_named_at_once(suffix: str) -> None:
-    sent = bytes(byte | 0x80 if byte.bit_count() % 2 else byte for byte in f"]E0{EAN}{suffix}".encode())
+@pytest.mark.parametrize("parity", ["even", "odd"])
+@pytest.mark.parametrize("suffix", ["\r", "\r\n", "\n", "\x03"])
+def test_seven_bit_reader_is_named_at_once(suffix: str, parity: str) -> None:
+    sent = with_parity(f"]E0{EAN}{suffix}".encode(), parity)
     codec = reader(suffix=suffix)
-    found = codec.receive(sent, 0) + codec.receive(sent, 1) + codec.finish()
-    assert found
+    found = codec.receive(sent, 0) + codec.receive(sent, 1)
+    assert len(found) == 2
+    assert codec.finish() == []
     assert all(isinstance(item, Malformed) and "parity" in item.reason for item in found)
 
 
