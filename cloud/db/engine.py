@@ -88,8 +88,17 @@ class Sessions:
         writing = engine.execution_options(**{_WRITES: True})
         return cls(
             engine,
-            async_sessionmaker(reading, expire_on_commit=False, autoflush=True),
-            async_sessionmaker(writing, expire_on_commit=False, autoflush=True),
+            async_sessionmaker(reading, expire_on_commit=False),
+            async_sessionmaker(writing, expire_on_commit=False),
+        )
+
+    def marked(self, **info: object) -> "Sessions":
+        """The same, with marks in every session's `info`."""
+        readers, writers = self._readers.kw["bind"], self._writers.kw["bind"]
+        return Sessions(
+            self.engine,
+            async_sessionmaker(readers, expire_on_commit=False, info=dict(info)),
+            async_sessionmaker(writers, expire_on_commit=False, info=dict(info)),
         )
 
     @asynccontextmanager

@@ -1,6 +1,7 @@
 """Who acts: a person at a page or at a box, a box by itself, or a part of the system; and one taking of an action."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Self
 
@@ -38,3 +39,5 @@ class Taken:
     at: datetime
     reason: str | None = None
     request_id: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What the action is about beside the record, for guards and effects."""

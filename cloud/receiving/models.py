@@ -64,6 +64,8 @@ class Receipt(Stateful, Base):
     needs_review: Mapped[bool] = mapped_column(default=False, index=True)
     opened_at: Mapped[datetime | None] = mapped_column(UtcTime)
     """By the box's clock, a hint; None where that clock said no possible time."""
+    clock_set: Mapped[bool]
+    """Whether anything had set the box's clock by then."""
     opened_received_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
     """When the cloud stored the entry."""
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -82,7 +84,6 @@ class Receipt(Stateful, Base):
     exceptions: Mapped[list["ReceiptException"]] = relationship(
         lazy="selectin", order_by="ReceiptException.id", cascade="all, delete-orphan"
     )
-    steps: Mapped[list["ReceiptStep"]] = relationship(lazy="select", order_by="ReceiptStep.id", cascade="all, delete-orphan")
 
 
 class ReceiptLine(Base):
@@ -106,6 +107,8 @@ class ReceiptLine(Base):
     quantity: Mapped[Decimal | None] = mapped_column(Exact)
     unit: Mapped[str | None] = mapped_column(Text)
     discard_reason: Mapped[str | None] = mapped_column(Text)
+    kept_reason: Mapped[str | None] = mapped_column(Text)
+    """Why the operator kept the line although the box showed a failed check."""
 
     receipt: Mapped[Receipt] = relationship(back_populates="lines")
     product: Mapped[Product | None] = relationship(lazy="joined")
@@ -198,7 +201,10 @@ class ProjectionFault(Base):
 
     run: Mapped[str] = mapped_column(Text, primary_key=True)
     seq: Mapped[int] = mapped_column(Big, primary_key=True)
+    box_id: Mapped[str] = mapped_column(ForeignKey("box.id"))
     code: Mapped[str] = mapped_column(Text)
     detail: Mapped[str] = mapped_column(Text)
     job: Mapped[str | None] = mapped_column(Text, index=True)
+    n: Mapped[int | None] = mapped_column(Big)
+    """The step's number within its job."""
     at: Mapped[datetime] = mapped_column(UtcTime)

@@ -1,0 +1,160 @@
+"""One step becomes part of a receipt: rows, transitions, and at the end the checks and the posting."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.clock import from_wall_ns
+from cloud.errors import StepFault
+from cloud.ingest.models import JournalEntry
+from cloud.kernel.actor import Actor, Taken
+from cloud.kernel.events import append_event
+from cloud.kernel.transition import transition
+from cloud.people.accounts import user_by_login
+from cloud.people.models import Role
+from cloud.receiving.checks import Finding, all_findings
+from cloud.receiving.fold import Draft, Stage, Step, apply, begin, fold
+from cloud.receiving.machine import RECEIPT, exception_row
+from cloud.receiving.models import Receipt, ReceiptStep, Severity
+from cloud.receiving.rows import Arrived, new_receipt, write_line
+from cloud.receiving.verify import verify
+from sync_protocol.entries import StepEntry, parse
+from sync_protocol.ids import EntryId, RunId
+from sync_protocol.steps import RECEIVE
+
+MAX_TEXT = 512
+"""Characters of any text in a step; the longest that a person or reader gives is half of it."""
+
+MAX_ID = 64
+MAX_NUMBER = 1 << 31
+"""Beyond any line, step or revision; columns end here or later."""
+
+
+async def take_step(session: AsyncSession, arrived: Arrived) -> None:
+    """Work one step of job kind `receive` into its receipt. Raises StepFault, and then nothing may be kept of it."""
+    entry = arrived.step.entry
+    if entry.job_kind != RECEIVE:
+        raise StepFault("unknown_job_kind", entry.job_kind)
+    _check_texts(entry)
+    receipt = await find_receipt(session, entry.job)
+    if receipt is None:
+        await _open(session, arrived)
+        return
+    if receipt.box_id != arrived.box:
+        raise StepFault("job_of_another_box", receipt.ref)
+    draft = await _draft(session, receipt)
+    if entry.n < draft.next_n:
+        if await _same_step(session, receipt, arrived.step):
+            return
+        raise StepFault("step_again", f"step {entry.n}, {draft.next_n} was awaited")
+    after = apply(draft, arrived.step)
+    _add_step(session, receipt, arrived.step)
+    await _write(session, receipt, draft, after, arrived)
+
+
+async def find_receipt(session: AsyncSession, uid: str) -> Receipt | None:
+    """The receipt of a job."""
+    return await session.scalar(select(Receipt).where(Receipt.uid == uid))
+
+
+async def _open(session: AsyncSession, arrived: Arrived) -> None:
+    draft = begin(arrived.step)
+    receipt = await new_receipt(session, draft, arrived)
+    _add_step(session, receipt, arrived.step)
+    taken = await _taken(session, arrived)
+    changes: Mapping[str, Any] = {"state": [None, receipt.state], "order": [None, receipt.order_ref]}
+    await append_event(session, taken, action="open", kind=RECEIPT.kind, ref=receipt.ref, changes=changes)
+
+
+def _add_step(session: AsyncSession, receipt: Receipt, step: Step) -> None:
+    session.add(ReceiptStep(receipt_id=receipt.id, n=step.entry.n, step=step.entry.step, run=step.at.run, seq=step.at.seq))
+
+
+async def _draft(session: AsyncSession, receipt: Receipt) -> Draft:
+    """The receipt as its steps so far make it."""
+    draft = fold([Step(entry, at) for at, entry in await _stored_steps(session, receipt)])
+    if draft is None:
+        raise StepFault("no_such_job", f"{receipt.ref} has no steps")
+    return draft
+
+
+async def _stored_steps(session: AsyncSession, receipt: Receipt) -> list[tuple[EntryId, StepEntry]]:
+    rows = await session.execute(
+        select(JournalEntry.run, JournalEntry.seq, JournalEntry.content)
+        .join(ReceiptStep, (ReceiptStep.run == JournalEntry.run) & (ReceiptStep.seq == JournalEntry.seq))
+        .where(ReceiptStep.receipt_id == receipt.id)
+        .order_by(ReceiptStep.id)
+    )
+    found = [(EntryId(RunId(run), seq), parse(content)) for run, seq, content in rows]
+    return [(at, entry) for at, entry in found if isinstance(entry, StepEntry)]
+
+
+async def _same_step(session: AsyncSession, receipt: Receipt, step: Step) -> bool:
+    """Whether the job has this very step already: a box that lost an answer may write one again."""
+    new = step.entry
+    return any(
+        (old.n, old.step, old.data, old.by) == (new.n, new.step, new.data, new.by)
+        for _, old in await _stored_steps(session, receipt)
+    )
+
+
+async def _write(session: AsyncSession, receipt: Receipt, before: Draft, after: Draft, arrived: Arrived) -> None:
+    known = {line.number: line for line in before.lines}
+    for line in after.lines:
+        if known.get(line.number) != line:
+            await write_line(session, receipt, line)
+    taken = await _taken(session, arrived)
+    if receipt.state == "open" and after.lines:
+        await transition(session, RECEIPT, receipt, "count", taken)
+    if after.stage is Stage.FINISHED:
+        await _finish(session, receipt, arrived, taken)
+    if after.stage is Stage.ABANDONED:
+        await transition(session, RECEIPT, receipt, "abandon", taken)
+
+
+async def _finish(session: AsyncSession, receipt: Receipt, arrived: Arrived, taken: Taken) -> None:
+    receipt.finished_at = from_wall_ns(arrived.step.entry.wall_ns)
+    receipt.finished_received_at = arrived.received_at
+    await session.flush()
+    findings = await all_findings(session, receipt)
+    if not (await verify(session, receipt)).ok:
+        findings.append(Finding("not_verified"))
+    receipt.exceptions.extend(exception_row(finding) for finding in findings)
+    receipt.needs_review = any(finding.severity is not Severity.INFO for finding in findings)
+    await transition(session, RECEIPT, receipt, "finish", taken)
+    if not receipt.needs_review:
+        await transition(session, RECEIPT, receipt, "post", taken)
+
+
+async def _taken(session: AsyncSession, arrived: Arrived) -> Taken:
+    """The operator, through the box; the time is when the cloud got the entry, so that records made again are the same."""
+    entry = arrived.step.entry
+    user = await user_by_login(session, entry.by)
+    # Somebody unknown here was known to the box's mirror: an operator to the machine, an exception to the checks.
+    role = user.role if user is not None and user.active and user.role != Role.VIEWER else Role.OPERATOR
+    reason = entry.data.get("reason")
+    return Taken(Actor.user(entry.by, role, via=arrived.box), arrived.received_at, reason if isinstance(reason, str) else None)
+
+
+def _check_texts(entry: StepEntry) -> None:
+    """Refuse what no database column or page should meet: NUL, endless texts and numbers."""
+    for text in (entry.job, entry.station, entry.by, entry.step):
+        if not text or len(text) > MAX_ID:
+            raise StepFault("text_too_long", text)
+    if not 0 <= entry.n < MAX_NUMBER:
+        raise StepFault("number_too_large", str(entry.n))
+    for value in _leaves([entry.job, entry.station, entry.by, entry.data]):
+        if isinstance(value, str) and (len(value) > MAX_TEXT or "\x00" in value):
+            raise StepFault("text_unfit", value)
+        if isinstance(value, int) and abs(value) >= MAX_NUMBER:
+            raise StepFault("number_too_large", str(value)[:40])
+
+
+def _leaves(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [leaf for key, each in value.items() for leaf in (key, *_leaves(each))]
+    if isinstance(value, list):
+        return [leaf for each in value for leaf in _leaves(each)]
+    return [value]

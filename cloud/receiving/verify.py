@@ -1,0 +1,350 @@
+"""Verifies a goods receipt again from the signed journal entries up: every field, with only the boxes' public keys.
+
+Three things are compared: what the rows say, what the operator's signed steps say, and what the signed readings say.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.clock import from_wall_ns
+from cloud.errors import NotFound, StepFault
+from cloud.ingest.models import JournalEntry
+from cloud.receiving.amounts import vouches
+from cloud.receiving.fold import Claim, Draft, DraftLine, Step, fold
+from cloud.receiving.models import Evidence, LineStanding, ProjectionFault, Receipt, ReceiptLine, ReceiptStep
+from cloud.receiving.proof import EntryProof, Prover, Verdict
+from sync_protocol.entries import DeviceEntry, ReadingEntry, Stamp, StepEntry, parse
+from sync_protocol.errors import TextFault
+from sync_protocol.ids import EntryId, RunId
+
+
+class FieldProof(BaseModel):
+    """One field and its way back. Times are ISO 8601 in UTC; `raw_hex` are the bytes of the instrument's frame.
+
+    `line` None means the head of the receipt. `signature` and `chain` are those of the reading, or of the operator's step when
+    the value was typed; `step_good` says whether the step itself is proved. `problems` are translation keys; empty means `ok`.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    line: int | None
+    field: str
+    mode: Literal["device", "manual"]
+    value: str
+    unit: str | None
+    reason: str | None
+    by: str
+    reading: str | None
+    device: str | None = None
+    driver: str | None = None
+    identity: str | None = None
+    box: str
+    box_time: str | None = None
+    clock: str | None = None
+    clock_err_ms: int | None = None
+    instrument_time: str | None = None
+    received_at: str | None = None
+    flags: list[str] = []
+    read_value: str | None = None
+    raw_hex: str | None = None
+    signature: Verdict
+    chain: Verdict
+    detail: str | None = None
+    step: str
+    step_good: bool
+    problems: list[str]
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems
+
+
+class VerifyReport(BaseModel):
+    """The whole receipt. `problems` are those of no single field, as `code` or `code:place`; `ok` is the verdict over all."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ref: str
+    uid: str
+    state: str
+    ok: bool
+    problems: list[str]
+    fields: list[FieldProof]
+
+
+async def verify_receipt(session: AsyncSession, ref: str) -> VerifyReport:
+    """Verify one receipt by its number; reads only. Raises NotFound."""
+    receipt = await session.scalar(select(Receipt).where(Receipt.ref == ref))
+    if receipt is None:
+        raise NotFound("receipt", ref)
+    return await verify(session, receipt)
+
+
+async def verify(session: AsyncSession, receipt: Receipt) -> VerifyReport:
+    """As `verify_receipt`, for rows that are at hand."""
+    prover = Prover(session, receipt.box_id)
+    steps, problems = await _proved_steps(session, receipt, prover)
+    draft: Draft | None = None
+    try:
+        draft = fold(step for step, _ in steps.values())
+    except StepFault as exc:
+        problems.append(f"steps_contradict:{exc.code}")
+    if draft is None:
+        problems.append("no_steps")
+    else:
+        problems += compare(receipt, draft)
+    good = {at for at, (_, proof) in steps.items() if proof.good}
+    fields = [await _field(session, receipt, row, Checked(prover, draft, good)) for row in receipt.evidence if _counts(row)]
+    ok = not problems and all(field.ok for field in fields)
+    return VerifyReport(ref=receipt.ref, uid=receipt.uid, state=receipt.state, ok=ok, problems=problems, fields=fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What is known of a receipt before its fields are looked at."""
+
+    prover: Prover
+    draft: Draft | None
+    good_steps: set[EntryId]
+
+
+def _counts(row: Evidence) -> bool:
+    return row.line is None or row.line.standing != LineStanding.DISCARDED
+
+
+async def _proved_steps(
+    session: AsyncSession, receipt: Receipt, prover: Prover
+) -> tuple[dict[EntryId, tuple[Step, EntryProof]], list[str]]:
+    steps: dict[EntryId, tuple[Step, EntryProof]] = {}
+    problems: list[str] = []
+    rows = await session.scalars(select(ReceiptStep).where(ReceiptStep.receipt_id == receipt.id).order_by(ReceiptStep.id))
+    for row in rows:
+        at = EntryId(RunId(row.run), row.seq)
+        proof = await prover.prove(at)
+        if not proof.good:
+            problems.append(f"step_not_proved:{row.n}")
+        entry = _parsed(proof.entry)
+        if not isinstance(entry, StepEntry) or entry.job != receipt.uid or entry.n != row.n:
+            problems.append(f"step_of_another_job:{row.n}")
+        else:
+            steps[at] = (Step(entry, at), proof)
+    return steps, problems + await _missing_steps(session, receipt, [step.entry.n for step, _ in steps.values()])
+
+
+async def _missing_steps(session: AsyncSession, receipt: Receipt, numbers: Sequence[int]) -> list[str]:
+    """A number between the first and the last step that is neither a step nor a fault that a person was shown."""
+    faults = await session.scalars(
+        select(ProjectionFault.n).where(ProjectionFault.job == receipt.uid, ProjectionFault.box_id == receipt.box_id)
+    )
+    known = {*numbers, *faults}
+    return [f"step_missing:{n}" for n in range(max(numbers, default=-1)) if n not in known]
+
+
+def compare(receipt: Receipt, draft: Draft) -> list[str]:
+    """Where the rows say something else than the steps: `head_differs:<column>`, `line_differs:<number>`..."""
+    head = {
+        "uid": (receipt.uid, draft.job),
+        "operator": (receipt.operator, draft.operator),
+        "station_code": (receipt.station_code, draft.station),
+        "order_ref": (receipt.order_ref, draft.opened.order),
+        "document_no": (receipt.document_no, draft.document.value.value if draft.document else None),
+        "no_document_reason": (receipt.no_document_reason, draft.opened.no_document_reason),
+    }
+    problems = [f"head_differs:{name}" for name, (row, said) in head.items() if row != said]
+    rows = {line.number: line for line in receipt.lines}
+    said_lines = {line.number: line for line in draft.lines}
+    problems += [f"line_not_in_steps:{number}" for number in sorted(rows.keys() - said_lines.keys())]
+    problems += [f"line_missing:{number}" for number in sorted(said_lines.keys() - rows.keys())]
+    both = sorted(rows.keys() & said_lines.keys())
+    problems += [f"line_differs:{number}" for number in both if not _same_line(rows[number], said_lines[number])]
+    return problems + _evidence_missing(receipt, draft)
+
+
+def _same_line(row: ReceiptLine, said: DraftLine) -> bool:
+    amount = said.amount
+    return (
+        row.sku == said.item.product
+        and row.product_rev == said.item.product_rev
+        and (row.product is None or row.product.sku == row.sku)
+        and row.lot == (said.lot.value.value if said.lot else None)
+        and row.expiry == said.expiry_date
+        and (row.quantity, row.unit) == ((amount.value, amount.unit) if amount else (None, None))
+        and row.standing == said.standing
+    )
+
+
+def _evidence_missing(receipt: Receipt, draft: Draft) -> list[str]:
+    claimed: set[tuple[int | None, str]] = {(None, name) for name in draft.claims()}
+    claimed |= {(line.number, name) for line in draft.lines for name in line.claims()}
+    there = [(row.line.number if row.line else None, row.field) for row in receipt.evidence]
+    problems = [f"evidence_missing:{_place(*key)}" for key in sorted(claimed - set(there), key=str)]
+    problems += [f"evidence_not_in_steps:{_place(*key)}" for key in sorted(set(there) - claimed, key=str)]
+    return problems + [
+        f"evidence_twice:{_place(*key)}" for key in sorted({key for key in there if there.count(key) > 1}, key=str)
+    ]
+
+
+def _place(line: int | None, field: str) -> str:
+    return field if line is None else f"{line}.{field}"
+
+
+async def _field(session: AsyncSession, receipt: Receipt, row: Evidence, checked: Checked) -> FieldProof:
+    step_at = EntryId(RunId(row.step_run), row.step_seq)
+    problems = list(_against_step(row, checked.draft, step_at))
+    step_good = step_at in checked.good_steps
+    if not step_good:
+        problems.append("step_not_proved")
+    at = EntryId(RunId(row.run), row.seq) if row.run is not None and row.seq is not None else None
+    proof = await checked.prover.prove(at if at is not None else step_at)
+    problems += _against_proof(proof)
+    reading = _parsed(proof.entry) if at is not None else None
+    if row.mode == "device":
+        problems += _against_reading(row, reading)
+        if at is not None and await _used_elsewhere(session, row, at):
+            problems.append("reading_used_twice")
+    shown = _shown_entry(proof, reading)
+    identity = await _identity(session, proof.entry, reading)
+    return FieldProof.model_validate(
+        {
+            "line": row.line.number if row.line else None,
+            "field": row.field,
+            "mode": row.mode,
+            "value": row.value,
+            "unit": row.unit,
+            "reason": row.reason,
+            "by": row.by,
+            "reading": None if at is None else str(at),
+            "box": receipt.box_id,
+            "identity": identity,
+            "signature": proof.signature,
+            "chain": proof.chain,
+            "detail": proof.detail,
+            "step": str(step_at),
+            "step_good": step_good,
+            "problems": problems,
+            **shown,
+        }
+    )
+
+
+def _against_step(row: Evidence, draft: Draft | None, step_at: EntryId) -> Iterable[str]:
+    claim = _claim(row, draft)
+    if claim is None:
+        yield "not_in_steps"
+        return
+    field = claim.value
+    reading = None if row.run is None or row.seq is None else EntryId(RunId(row.run), row.seq)
+    said = (field.value, field.unit, field.mode, claim.reading, field.reason, claim.by, claim.step)
+    if said != (row.value, row.unit, row.mode, reading, row.reason, row.by, step_at):
+        yield "differs_from_step"
+
+
+def _claim(row: Evidence, draft: Draft | None) -> Claim | None:
+    if draft is None:
+        return None
+    if row.line is None:
+        return draft.claims().get(row.field)
+    line = draft.line(row.line.number)
+    return line.claims().get(row.field) if line is not None else None
+
+
+def _against_proof(proof: EntryProof) -> list[str]:
+    problems = []
+    if proof.signature != "good":
+        problems.append(f"signature_{proof.signature}")
+    if proof.chain != "good":
+        problems.append(f"chain_{proof.chain}")
+    return problems
+
+
+def _against_reading(row: Evidence, reading: object) -> Iterable[str]:
+    if not isinstance(reading, ReadingEntry):
+        yield "no_reading"
+    elif not vouches(reading, row.field, row.value, row.unit):
+        yield "value_differs_from_reading"
+
+
+async def _used_elsewhere(session: AsyncSession, row: Evidence, at: EntryId) -> bool:
+    """Whether the reading also stands for another line or receipt that counts; several fields of one line are one use."""
+    here = and_(
+        Evidence.receipt_id == row.receipt_id,
+        Evidence.line_id.is_(None) if row.line_id is None else Evidence.line_id == row.line_id,
+    )
+    other = await session.scalar(
+        select(Evidence.id)
+        .join(Receipt, Evidence.receipt_id == Receipt.id)
+        .outerjoin(ReceiptLine, Evidence.line_id == ReceiptLine.id)
+        .where(
+            Evidence.run == at.run,
+            Evidence.seq == at.seq,
+            ~here,
+            Receipt.state != "cancelled",
+            or_(ReceiptLine.id.is_(None), ReceiptLine.standing != LineStanding.DISCARDED),
+        )
+        .limit(1)
+    )
+    return other is not None
+
+
+def _parsed(entry: JournalEntry | None) -> object:
+    if entry is None:
+        return None
+    try:
+        return parse(entry.content)
+    except TextFault:
+        return None
+
+
+def _shown_entry(proof: EntryProof, reading: object) -> dict[str, object]:
+    shown: dict[str, object] = {}
+    parsed = reading if isinstance(reading, ReadingEntry) else _parsed(proof.entry)
+    if isinstance(parsed, Stamp):
+        at = from_wall_ns(parsed.wall_ns)
+        shown |= {"box_time": at.isoformat() if at else None, "clock": parsed.clk.s, "clock_err_ms": parsed.clk.err_ms}
+    if proof.entry is not None:
+        shown["received_at"] = proof.entry.received_at.isoformat()
+    if isinstance(reading, ReadingEntry):
+        shown |= {
+            "device": reading.device,
+            "driver": reading.driver,
+            "instrument_time": reading.instrument_time,
+            "flags": sorted(reading.flags),
+            "read_value": reading.value,
+            "raw_hex": _raw_hex(reading.raw),
+        }
+    return shown
+
+
+def _raw_hex(raw: str) -> str | None:
+    try:
+        return base64.b64decode(raw, validate=True).hex()
+    except (binascii.Error, ValueError):
+        return None
+
+
+async def _identity(session: AsyncSession, entry: JournalEntry | None, reading: object) -> str | None:
+    """What the device called itself when it was last described before the reading, in the same run."""
+    if entry is None or not isinstance(reading, ReadingEntry):
+        return None
+    rows = await session.scalars(
+        select(JournalEntry)
+        .where(JournalEntry.run == entry.run, JournalEntry.seq < entry.seq, JournalEntry.kind == "device")
+        .order_by(JournalEntry.seq.desc())
+        .limit(MAX_DEVICE_ENTRIES)
+    )
+    for row in rows:
+        described = _parsed(row)
+        if isinstance(described, DeviceEntry) and described.device == reading.device:
+            return described.identity
+    return None
+
+
+MAX_DEVICE_ENTRIES = 64
+"""A box describes its few devices at the start of a run; further back than this nobody looks for a name."""
