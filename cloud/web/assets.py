@@ -1,4 +1,4 @@
-"""The files that browsers fetch: our own and the named ones of the browser libraries, under one address that changes with any byte."""
+"""The files that browsers fetch: our own and named ones of the browser libraries, at an address that changes with any byte."""
 
 import hashlib
 from dataclasses import dataclass
@@ -20,7 +20,12 @@ LIBRARY_FILES: dict[str, str] = {
 }
 OWN_FILES = ("staff.css", "proof.css", "staff.js", "icons.svg")
 
-TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
 
 
 @dataclass(frozen=True, slots=True)

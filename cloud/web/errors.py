@@ -6,7 +6,9 @@ WebFault
 ├── WrongOrigin          the visitor's browser: a change without the session's own token, or from another site
 ├── NotAllowed           the visitor's: the role does not reach so far
 ├── NotThere             the visitor's: there is no such page or record
+├── TooLarge             the visitor's: more was sent than any form of ours holds
 ├── Refused              the visitor's: the record's rules do not allow it now
+├── DatabaseAway         ours: the database is locked or restarting; nothing was saved
 └── Moved                nobody's: someone else changed the record in the meantime
 """
 
@@ -62,6 +64,24 @@ class NotThere(WebFault):
 
     def __init__(self) -> None:
         super().__init__("not_there")
+
+
+class TooLarge(WebFault):
+    """The body is larger than any form of ours."""
+
+    status = 413
+
+    def __init__(self) -> None:
+        super().__init__("too_large")
+
+
+class DatabaseAway(WebFault):
+    """The database cannot be asked now."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__("database_unavailable")
 
 
 class Refused(WebFault):

@@ -36,7 +36,7 @@ class Catalogues:
         return key in self.texts["en"]
 
     def say(self, locale: Locale, key: str, **values: object) -> Markup:
-        """The key's text with its `{names}` filled in; values that are not Markup are escaped. Raises KeyError for an unknown key."""
+        """The key's text with its `{names}` filled in, escaped unless they are Markup. Raises KeyError for an unknown key."""
         return escape(self.texts[locale][key]).format(**values)
 
 

@@ -1,4 +1,4 @@
-"""How single values are written on a page: isolated from the direction of the text around them, cleaned, with local unit names."""
+"""How single values stand on a page: isolated from the direction of the text around them, cleaned, with local unit names."""
 
 import datetime as dt
 from decimal import Decimal
@@ -16,7 +16,19 @@ NOTHING = Markup('<span class="none">–</span>')
 # UCUM code -> what people read. A Hebrew unit stands outside the isolate, so that it follows the number in reading order;
 # a Latin one belongs to the number and goes inside (Unicode UAX 9: both runs would otherwise change sides).
 UNIT_NAMES: dict[Locale, dict[str, str]] = {
-    "en": {"g": "g", "mg": "mg", "ug": "µg", "kg": "kg", "t": "t", "mm": "mm", "cm": "cm", "m": "m", "{pcs}": "pcs", "1": "", "Cel": "°C"},
+    "en": {
+        "g": "g",
+        "mg": "mg",
+        "ug": "µg",
+        "kg": "kg",
+        "t": "t",
+        "mm": "mm",
+        "cm": "cm",
+        "m": "m",
+        "{pcs}": "pcs",
+        "1": "",
+        "Cel": "°C",
+    },
     "he": {
         "g": "גרם",
         "mg": "מ״ג",
@@ -90,7 +102,9 @@ def hex_dump(data: bytes) -> list[tuple[str, str, str]]:
     rows = []
     for start in range(0, len(data), 16):
         part = data[start : start + 16]
-        rows.append((f"{start:04x}", part.hex(" "), "".join(chr(byte) if 0x20 <= byte < 0x7F else _picture(byte) for byte in part)))
+        rows.append(
+            (f"{start:04x}", part.hex(" "), "".join(chr(byte) if 0x20 <= byte < 0x7F else _picture(byte) for byte in part))
+        )
     return rows
 
 

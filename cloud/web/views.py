@@ -1,11 +1,13 @@
 """What the pages and the JSON show, as plain data: made by the readers in cloud.web.reads, known to no table."""
 
+import dataclasses
 import datetime as dt
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
 from cloud.web.i18n import Locale
+from sync_protocol.quantity import plain
 
 Mode = Literal["device", "manual"]
 
@@ -36,8 +38,8 @@ class ReceiptRow:
     lines: int
     undecided: int
     typed: int
-    opened_at: dt.datetime
-    received_at: dt.datetime | None
+    opened_at: dt.datetime | None
+    received_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +61,11 @@ class Proof:
     unit: str | None
     ok: bool
     problems: tuple[str, ...] = ()
+    detail: str | None = None
     by: str | None = None
     reason: str | None = None
     reading: str | None = None
+    step: str | None = None
     device: str | None = None
     device_name: str | None = None
     driver: str | None = None
@@ -71,6 +75,7 @@ class Proof:
     clock: str | None = None
     clock_error_ms: int | None = None
     received_at: dt.datetime | None = None
+    flags: tuple[str, ...] = ()
     raw: bytes | None = None
     signature_ok: bool | None = None
     chain_ok: bool | None = None
@@ -87,7 +92,8 @@ class Line:
     expiry: str | None
     quantity: Decimal | None
     unit: str | None
-    counts: bool
+    standing: str
+    discard_reason: str | None
     proofs: tuple[Proof, ...] = ()
 
     def proof(self, name: str) -> Proof | None:
@@ -100,8 +106,8 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Exception_:
-    """A check that failed, and what was decided about it."""
+class FailedCheck:
+    """An exception: a check that failed, and what was decided. `expected` and `found` are quantities, dates, codes or words."""
 
     id: int
     code: str
@@ -109,32 +115,48 @@ class Exception_:
     line: int | None
     expected: str | None
     found: str | None
-    unit: str | None
     decision: str | None
     decided_by: str | None
     decided_at: dt.datetime | None
     reason: str | None
 
+    @property
+    def waits(self) -> bool:
+        return self.decision is None and self.severity == "decision"
+
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """One line of the history. `actor` is a login, a box's name or None for the system."""
+    """One line of the history. `actor_kind` is user, box or system; `via` is the box at which a person acted."""
 
     at: dt.datetime
-    actor: str | None
+    actor_kind: str
+    actor: str
+    via: str | None
     action: str
     old_state: str | None = None
     new_state: str | None = None
+    check: str | None = None
     reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class Trouble:
+    """Something that the verification found wrong, and where: a line, a field of it, or a place in the box's steps."""
+
+    line: int | None
+    field: str | None
+    codes: tuple[str, ...]
+    place: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether the evidence of the whole receipt holds. `problems` names the values that fail as (line, field, problem codes)."""
+    """Whether the evidence of the whole receipt holds."""
 
     ok: bool
     values: int
-    problems: tuple[tuple[int | None, str, tuple[str, ...]], ...] = ()
+    problems: tuple[Trouble, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,21 +174,32 @@ class Receipt:
     no_document_reason: str | None
     station: str
     station_name: Name | None
+    box: Name
     operator: str | None
-    opened_at: dt.datetime
+    opened_at: dt.datetime | None
+    opened_received_at: dt.datetime
     finished_at: dt.datetime | None
-    opened_received_at: dt.datetime | None
     finished_received_at: dt.datetime | None
     verification: Verification
     cannot_post: str | None
     lines: tuple[Line, ...] = ()
     header_proofs: tuple[Proof, ...] = ()
-    exceptions: tuple[Exception_, ...] = ()
+    exceptions: tuple[FailedCheck, ...] = ()
     history: tuple[Happening, ...] = field(default=())
 
     @property
+    def typed(self) -> int:
+        return sum(
+            1 for proof in (*self.header_proofs, *(one for line in self.lines for one in line.proofs)) if proof.mode == "manual"
+        )
+
+    @property
+    def closed(self) -> bool:
+        return self.state in {"posted", "cancelled"}
+
+    @property
     def undecided(self) -> int:
-        return sum(1 for one in self.exceptions if one.decision is None and one.severity != "info")
+        return sum(1 for one in self.exceptions if one.waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +219,24 @@ class Box:
 
     id: str
     name: str
-    station: str
+    station: str | None
     status: str
     registered_at: dt.datetime | None
     last_seen: dt.datetime | None
     quarantined: int
     runs: tuple[Run, ...] = ()
+
+
+def as_json(value: object) -> object:
+    """View data as JSON's types: dataclasses become objects, decimals plain text, times ISO 8601 in UTC, bytes hex."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {one.name: as_json(getattr(value, one.name)) for one in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): as_json(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(one) for one in value]
+    if isinstance(value, Decimal):
+        return plain(value)
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    return value.hex() if isinstance(value, bytes) else value

@@ -1,0 +1,63 @@
+"""Puts the staff application together: gate, routes, files, errors."""
+
+import re
+
+import structlog
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from starlette.exceptions import HTTPException
+
+from cloud.errors import CloudError
+from cloud.web import faults
+from cloud.web.access import gate, public
+from cloud.web.assets import Assets
+from cloud.web.errors import DatabaseAway, NotThere, WebFault
+from cloud.web.rendering import Renderer
+from cloud.web.routes import api, boxes, decisions, home, receipts, sign_in
+from cloud.web.settings import StaffDeps
+from cloud.web.shield import Shield
+
+log = structlog.get_logger()
+
+_VERSION = re.compile(r"[0-9a-f]{16}")
+
+
+def create_staff_app(deps: StaffDeps) -> FastAPI:
+    """The staff pages and their JSON. Raises SetupFault when a file they need is missing."""
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(gate)])
+    assets = Assets.load(deps.browser_libs)
+    app.state.deps = deps
+    app.state.renderer = Renderer.build(assets, deps.settings)
+    for routes in (sign_in, home, receipts, decisions, boxes, api):
+        app.include_router(routes.router)
+
+    @app.get("/static/{version}/{name}")
+    @public
+    async def static(version: str, name: str) -> Response:
+        data = assets.files.get(name)
+        if data is None or not _VERSION.fullmatch(version):
+            raise NotThere
+        # An address of another version is answered too, but only our own may be kept for good.
+        keep = "public, max-age=31536000, immutable" if version == assets.version else "no-store"
+        return Response(data, media_type=Assets.media_type(name), headers={"Cache-Control": keep})
+
+    @app.get("/health")
+    @public
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    for fault in (WebFault, CloudError, HTTPException, RequestValidationError):
+        app.add_exception_handler(fault, faults.answer)
+    for trouble in (OperationalError, InterfaceError, PoolTimeout):
+        app.add_exception_handler(trouble, _database_away)
+    app.add_middleware(Shield, hosts=deps.settings.hosts)
+    return app
+
+
+async def _database_away(request: Request, exc: Exception) -> Response:
+    log.warning("database_unavailable", reason=type(exc).__name__)
+    response = await faults.answer(request, DatabaseAway())
+    response.headers["Retry-After"] = "2"
+    return response

@@ -1,0 +1,62 @@
+"""The list as CSV (RFC 4180): plain values, no marks of direction, nothing that a spreadsheet would run."""
+
+import csv
+import io
+from collections.abc import Iterable
+
+from cloud.web.views import ReceiptRow
+from sync_protocol.wiretext import clean
+
+COLUMNS = (
+    "ref",
+    "state",
+    "needs_review",
+    "supplier",
+    "supplier_he",
+    "order",
+    "document",
+    "station",
+    "operator",
+    "lines",
+    "undecided",
+    "typed",
+    "opened_at",
+    "received_at",
+)
+
+_RUNS = ("=", "+", "-", "@", "\t", "\r")
+"""First characters that spreadsheets take for a formula (OWASP, CSV injection)."""
+
+
+def receipts_csv(rows: Iterable[ReceiptRow]) -> bytes:
+    """UTF-8 with a byte order mark, without which Excel reads Hebrew as Latin letters. Times are UTC."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    for row in rows:
+        writer.writerow([_cell(value) for value in _values(row)])
+    return b"\xef\xbb\xbf" + text.getvalue().encode()
+
+
+def _values(row: ReceiptRow) -> list[object]:
+    supplier = (row.supplier.en, row.supplier.he) if row.supplier else (None, None)
+    return [
+        row.ref,
+        row.state,
+        "yes" if row.needs_review else "no",
+        *supplier,
+        row.order,
+        row.document,
+        row.station,
+        row.operator,
+        row.lines,
+        row.undecided,
+        row.typed,
+        row.opened_at.isoformat() if row.opened_at else None,
+        row.received_at.isoformat(),
+    ]
+
+
+def _cell(value: object) -> str:
+    text = clean("" if value is None else str(value))
+    return f"'{text}" if text.startswith(_RUNS) else text

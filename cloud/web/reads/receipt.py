@@ -1,0 +1,179 @@
+"""One receipt whole: its rows, what the verification says of each value, and its history."""
+
+import datetime as dt
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.boxes.models import Box
+from cloud.kernel.events import history
+from cloud.kernel.models import Event
+from cloud.people.models import User
+from cloud.receiving.decisions import receipt_by_ref
+from cloud.receiving.machine import REFUSE, open_questions
+from cloud.receiving.models import Receipt, ReceiptLine, Severity
+from cloud.receiving.verify import FieldProof, VerifyReport, verify
+from cloud.web import views
+
+
+async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
+    """The receipt of this number, verified now. Raises the core's NotFound."""
+    row = await receipt_by_ref(session, ref)
+    report = await verify(session, row)
+    boxes = await _box_names(session)
+    people = await _people(session)
+    proofs = [_proof(field, boxes, people) for field in report.fields]
+    events = await history(session, "receipt", row.ref)
+    lined = list(zip(report.fields, proofs, strict=True))
+    return views.Receipt(
+        ref=row.ref,
+        uid=row.uid,
+        state=row.state,
+        version=row.version,
+        needs_review=row.needs_review,
+        supplier=views.Name(row.supplier.name, row.supplier.name_he) if row.supplier else None,
+        order=row.order_ref,
+        document=row.document_no,
+        no_document_reason=row.no_document_reason,
+        station=row.station_code,
+        station_name=views.Name(row.station.name, row.station.name_he) if row.station else None,
+        box=views.Name(boxes.get(row.box_id, row.box_id)),
+        operator=people.get(row.operator, row.operator),
+        opened_at=row.opened_at,
+        opened_received_at=row.opened_received_at,
+        finished_at=row.finished_at,
+        finished_received_at=row.finished_received_at,
+        verification=verification(report),
+        cannot_post=_cannot_post(row, report),
+        lines=tuple(_line(line, tuple(shown for field, shown in lined if field.line == line.number)) for line in row.lines),
+        header_proofs=tuple(shown for field, shown in lined if field.line is None),
+        exceptions=tuple(
+            views.FailedCheck(
+                id=one.id,
+                code=one.check,
+                severity=one.severity,
+                line=one.line_number,
+                expected=one.expected,
+                found=one.found,
+                decision=one.decision,
+                decided_by=people.get(one.by, one.by) if one.by else None,
+                decided_at=one.decided_at,
+                reason=one.reason,
+            )
+            for one in row.exceptions
+        ),
+        history=tuple(_happening(event, boxes, people) for event in reversed(events)),
+    )
+
+
+def verification(report: VerifyReport) -> views.Verification:
+    """The report's verdict with everything that is wrong, each with its place."""
+    wrong = [views.Trouble(field.line, field.field, tuple(field.problems)) for field in report.fields if field.problems]
+    return views.Verification(report.ok, len(report.fields), (*(_trouble(text) for text in report.problems), *wrong))
+
+
+def _trouble(problem: str) -> views.Trouble:
+    """A problem of no single value comes as `code:place`; a place is a line's number, `line.field`, a field or a step."""
+    code, _, place = problem.partition(":")
+    if code.startswith("line_") and place.isdigit():
+        return views.Trouble(int(place), None, (code,))
+    line, dot, field = place.partition(".")
+    if dot and line.isdigit():
+        return views.Trouble(int(line), field, (code,))
+    return views.Trouble(None, None, (code,), place or None)
+
+
+def _cannot_post(row: Receipt, report: VerifyReport) -> str | None:
+    if not report.ok:
+        return "not_verified"
+    if row.state in {"open", "counting"}:
+        return "not_finished"
+    questions = open_questions(row)
+    if any(one.severity == Severity.STOP for one in questions):
+        return "stop"
+    if any(one.decision == REFUSE for one in questions):
+        return "refused"
+    return "undecided" if questions else None
+
+
+def _line(line: ReceiptLine, proofs: tuple[views.Proof, ...]) -> views.Line:
+    product = line.product
+    return views.Line(
+        number=line.number,
+        sku=line.sku,
+        product=views.Name(product.name, product.name_he) if product else views.Name(line.sku),
+        lot=line.lot,
+        expiry=line.expiry.isoformat() if line.expiry else None,
+        quantity=line.quantity,
+        unit=line.unit,
+        standing=line.standing,
+        discard_reason=line.discard_reason,
+        proofs=proofs,
+    )
+
+
+def _proof(field: FieldProof, boxes: dict[str, str], people: dict[str, str]) -> views.Proof:
+    return views.Proof(
+        field=field.field,
+        mode=field.mode,
+        value=field.value,
+        unit=field.unit,
+        ok=field.ok,
+        problems=tuple(field.problems),
+        detail=field.detail,
+        by=people.get(field.by, field.by),
+        reason=field.reason,
+        reading=field.reading,
+        step=field.step,
+        device=field.device,
+        device_name=field.identity,
+        driver=field.driver,
+        box=field.box,
+        box_name=boxes.get(field.box, field.box),
+        at=_time(field.box_time),
+        clock=field.clock,
+        clock_error_ms=field.clock_err_ms,
+        received_at=_time(field.received_at),
+        flags=tuple(field.flags),
+        raw=bytes.fromhex(field.raw_hex) if field.raw_hex is not None else None,
+        signature_ok=field.signature == "good",
+        chain_ok=field.chain == "good",
+    )
+
+
+def _happening(event: Event, boxes: dict[str, str], people: dict[str, str]) -> views.Happening:
+    names = boxes if event.actor_kind == "box" else people
+    old, new = _states(event)
+    return views.Happening(
+        at=event.at,
+        actor_kind=event.actor_kind,
+        actor=names.get(event.actor, event.actor),
+        via=boxes.get(event.via, event.via) if event.via else None,
+        action=event.action,
+        old_state=old,
+        new_state=new,
+        check=str(event.changes["check"]) if "check" in event.changes else None,
+        reason=event.reason,
+    )
+
+
+def _states(event: Event) -> tuple[str | None, str | None]:
+    """What the event made of the state; nothing where it stayed."""
+    change = event.changes.get("state")
+    if not isinstance(change, list) or len(change) != 2 or change[0] == change[1]:
+        return None, None
+    return change[0], change[1]
+
+
+async def _box_names(session: AsyncSession) -> dict[str, str]:
+    rows = await session.execute(select(Box.id, Box.name))
+    return {row[0]: row[1] for row in rows}
+
+
+async def _people(session: AsyncSession) -> dict[str, str]:
+    rows = await session.execute(select(User.login, User.name))
+    return {row[0]: row[1] for row in rows}
+
+
+def _time(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None

@@ -1,0 +1,1 @@
+"""The addresses of the staff pages, a module for each subject."""

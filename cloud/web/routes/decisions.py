@@ -1,0 +1,70 @@
+"""What supervisors do to a receipt. Every change carries the version that was looked at; the core decides whether it may be."""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from cloud.kernel.actor import Actor, Taken
+from cloud.receiving import decisions
+from cloud.web.access import decider
+from cloud.web.settings import StaffDeps
+
+router = APIRouter()
+
+Version = Annotated[int, Form(ge=1)]
+Reason = Annotated[str, Form(max_length=256)]
+
+
+@router.post("/receipts/{ref}/exceptions/{exception}")
+async def decide(
+    request: Request,
+    ref: str,
+    exception: int,
+    version: Version,
+    decision: Annotated[str, Form(max_length=16)],
+    reason: Reason = "",
+) -> Response:
+    """Accept or refuse one exception, with a reason."""
+    await decisions.decide_exception(
+        _deps(request).sessions, ref=ref, exception=exception, decision=decision, taken=_taken(request, reason), version=version
+    )
+    return _done(request, ref)
+
+
+@router.post("/receipts/{ref}/post")
+async def post(request: Request, ref: str, version: Version) -> Response:
+    """Post the receipt: its amounts count from now on."""
+    await decisions.post(_deps(request).sessions, ref=ref, taken=_taken(request), version=version)
+    return _done(request, ref)
+
+
+@router.post("/receipts/{ref}/abandon")
+async def abandon(request: Request, ref: str, version: Version, reason: Reason = "") -> Response:
+    """Give the receipt up: nothing of it counts."""
+    await decisions.abandon(_deps(request).sessions, ref=ref, taken=_taken(request, reason), version=version)
+    return _done(request, ref)
+
+
+@router.post("/receipts/{ref}/review")
+async def review(request: Request, ref: str, version: Version, reason: Reason = "") -> Response:
+    """A closed receipt that asked for a look was looked at."""
+    await decisions.mark_reviewed(_deps(request).sessions, ref=ref, taken=_taken(request, reason), version=version)
+    return _done(request, ref)
+
+
+def _deps(request: Request) -> StaffDeps:
+    deps: StaffDeps = request.app.state.deps
+    return deps
+
+
+def _taken(request: Request, reason: str | None = None) -> Taken:
+    person = decider(request)
+    request_id = request.headers.get("x-request-id", "")[:64] or None
+    return Taken(Actor.user(person.login, person.role), _deps(request).clock(), reason=reason, request_id=request_id)
+
+
+def _done(request: Request, ref: str) -> Response:
+    _deps(request).wake.set()
+    return RedirectResponse(f"/receipts/{quote(ref)}", 303)

@@ -1,0 +1,33 @@
+"""What the pages are given: by the installation (settings) and by the process that serves them (deps)."""
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloud.clock import Clock, system_clock
+from cloud.db.engine import Sessions
+from cloud.web.i18n import Locale
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
+
+
+@dataclass(frozen=True, slots=True)
+class StaffSettings:
+    """`hosts`: names (without port) under which the pages may be asked for. `zone`: in which times are shown (IANA name)."""
+
+    organisation: str = ""
+    hosts: frozenset[str] = LOOPBACK
+    zone: str = "Asia/Jerusalem"
+    locale: Locale = "he"
+    live_ms: int = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class StaffDeps:
+    """`browser_libs` is the folder `node_modules`; `wake` is the projector's event, set when a change here gives it work."""
+
+    sessions: Sessions
+    browser_libs: Path
+    settings: StaffSettings = field(default_factory=StaffSettings)
+    clock: Clock = system_clock
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
