@@ -88,17 +88,19 @@ class Answers:
     def outcome(self, locale: str) -> str:
         return self._pages.outcome(self._deps.desk.news.last, Words(locale))
 
-    def signin(self, locale: str, *, refused: str | None = None, wait_s: int | None = None) -> str:
+    def signin(self, locale: str, *, refused: str | None = None, wait_s: int | None = None, chosen: str = "") -> str:
         people = [person for person in self._deps.masters().people() if person.pin_hash]
-        return self._pages.signin(station_state(self._deps, None), Words(locale), people, refused=refused, wait_s=wait_s)
+        return self._pages.signin(
+            station_state(self._deps, None), Words(locale), people, refused=refused, wait_s=wait_s, chosen=chosen
+        )
 
-    def signin_refused(self, request: Request, locale: str, wait_s: int | None) -> Response:
+    def signin_refused(self, request: Request, locale: str, wait_s: int | None, *, chosen: str) -> Response:
         status, code = (401, "wrong_pin") if wait_s is None else (429, "too_many_tries")
         headers = {"retry-after": str(wait_s)} if wait_s is not None else None
         if wants_json(request):
             values = {"wait_s": str(wait_s)} if wait_s is not None else {}
             return self._problem(status, locale, code, values, headers)
-        return HTMLResponse(self.signin(locale, refused=code, wait_s=wait_s), status, headers)
+        return HTMLResponse(self.signin(locale, refused=code, wait_s=wait_s, chosen=chosen), status, headers)
 
     def redirect(self, request: Request, to: str) -> Response | None:
         """The way on for a page; None for a program."""

@@ -155,7 +155,7 @@ def _add_public(app: FastAPI, kiosk: Kiosk) -> None:
         try:
             token, session = await kiosk.sessions.sign_in(asked.login or "", asked.pin or "")
         except SignInRefused as exc:
-            return kiosk.answers.signin_refused(request, kiosk.locale(request, None), exc.wait_s)
+            return kiosk.answers.signin_refused(request, kiosk.locale(request, None), exc.wait_s, chosen=asked.login or "")
         state = station_state(kiosk.deps, session.login)
         answer = kiosk.answers.redirect(request, "/") or JSONResponse(as_json(state))
         answer.set_cookie(COOKIE, token, max_age=LONGEST_SESSION_NS // 1_000_000_000, httponly=True, samesite="strict")

@@ -52,10 +52,17 @@ class Pages:
         return self._render("work.html", state=state, w=words, csrf=csrf, cmd=cmd, outcome=outcome, **_scripts(words))
 
     def signin(
-        self, state: StationState, words: Words, people: list[Person], *, refused: str | None, wait_s: int | None
+        self,
+        state: StationState,
+        words: Words,
+        people: list[Person],
+        *,
+        refused: str | None = None,
+        wait_s: int | None = None,
+        chosen: str = "",
     ) -> str:
         """The page that asks who is there."""
-        return self._render("signin.html", state=state, w=words, people=people, refused=refused, wait_s=wait_s)
+        return self._render("signin.html", state=state, w=words, people=people, refused=refused, wait_s=wait_s, chosen=chosen)
 
     def panel(self, state: StationState, words: Words, *, csrf: str, cmd: str) -> str:
         """The part that shows the job or what waits, swapped when it changes."""

@@ -71,7 +71,6 @@ const mute = document.getElementById("mute");
 let muted = localStorage.getItem("mute") === "yes";
 function showMute() {
   mute.setAttribute("aria-pressed", String(muted));
-  mute.textContent = muted ? mute.dataset.off : mute.dataset.on;
 }
 mute.addEventListener("click", () => {
   muted = !muted;

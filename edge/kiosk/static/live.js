@@ -37,6 +37,7 @@ export class LiveWeight {
     const shown = value ?? "– – –";
     const number = document.getElementById("live-number");
     if (number.textContent !== shown) number.textContent = shown;
+    box.dataset.long = shown.length > 6 ? "yes" : "no";
     document.getElementById("live-unit").textContent = unit ? this.words.units[unit] ?? unit : "";
     const take = document.getElementById("take");
     if (!take) return;

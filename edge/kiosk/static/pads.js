@@ -23,6 +23,11 @@ function masked(input, text) {
 }
 
 document.addEventListener("click", (event) => {
+  const turn = event.target.closest("[data-turn]");
+  if (turn) {
+    for (const key of turn.closest("[data-pad]").querySelectorAll("[data-page]")) key.hidden = key.dataset.page !== turn.dataset.turn;
+    return;
+  }
   const key = event.target.closest("[data-key]");
   if (!key) return;
   const input = document.getElementById(key.closest("[data-pad]").dataset.pad);
