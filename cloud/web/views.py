@@ -142,12 +142,12 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Something that the verification found wrong, and where: a line, a field of it, or a place in the box's steps."""
+    """What the verification found wrong, and where: fields of a line (None: of the head), or places in the box's steps."""
 
     line: int | None
-    field: str | None
+    fields: tuple[str, ...]
     codes: tuple[str, ...]
-    place: str | None = None
+    places: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,20 +67,29 @@ async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
 
 
 def verification(report: VerifyReport) -> views.Verification:
-    """The report's verdict with everything that is wrong, each with its place."""
-    wrong = [views.Trouble(field.line, field.field, tuple(field.problems)) for field in report.fields if field.problems]
-    return views.Verification(report.ok, len(report.fields), (*(_trouble(text) for text in report.problems), *wrong))
+    """The report's verdict; what is wrong in the same way at several places of a line is said once."""
+    found: dict[tuple[int | None, tuple[str, ...]], tuple[list[str], list[str]]] = {}
+    for problem in report.problems:
+        line, field, code, place = _located(problem)
+        fields, places = found.setdefault((line, (code,)), ([], []))
+        fields += [field] if field else []
+        places += [place] if place else []
+    for one in report.fields:
+        if one.problems:
+            found.setdefault((one.line, tuple(one.problems)), ([], []))[0].append(one.field)
+    troubles = (views.Trouble(line, tuple(fields), codes, tuple(places)) for (line, codes), (fields, places) in found.items())
+    return views.Verification(report.ok, len(report.fields), tuple(troubles))
 
 
-def _trouble(problem: str) -> views.Trouble:
-    """A problem of no single value comes as `code:place`; a place is a line's number, `line.field`, a field or a step."""
+def _located(problem: str) -> tuple[int | None, str | None, str, str | None]:
+    """Line, field, code and place of `code:place`; a place is a line's number, `line.field`, a column or a step."""
     code, _, place = problem.partition(":")
     if code.startswith("line_") and place.isdigit():
-        return views.Trouble(int(place), None, (code,))
+        return int(place), None, code, None
     line, dot, field = place.partition(".")
     if dot and line.isdigit():
-        return views.Trouble(int(line), field, (code,))
-    return views.Trouble(None, None, (code,), place or None)
+        return int(line), field, code, None
+    return None, None, code, place or None
 
 
 def _cannot_post(row: Receipt, report: VerifyReport) -> str | None:
