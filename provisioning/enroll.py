@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Self
 
 import structlog
 from cryptography import x509
@@ -42,6 +43,15 @@ class ServerFiles:
     certificate: Path
     key: Path
     ca: Path
+
+    @classmethod
+    def within(cls, directory: Path) -> Self:
+        """The files that `enroll_server` makes in a directory. Raises NotThere when one is missing."""
+        files = cls(directory / SERVER_CERTIFICATE, directory / SERVER_KEY, directory / CA)
+        for path in (files.certificate, files.key, files.ca):
+            if not path.exists():
+                raise NotThere(path)
+        return files
 
 
 def enroll(

@@ -7,7 +7,7 @@ import base64
 import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import and_, or_, select
@@ -29,7 +29,7 @@ class FieldProof(BaseModel):
     """One field and its way back. Times are ISO 8601 in UTC; `raw_hex` are the bytes of the instrument's frame.
 
     `line` None means the head of the receipt. `signature` and `chain` are those of the reading, or of the operator's step when
-    the value was typed; `step_good` says whether the step itself is proved. `problems` are translation keys; empty means `ok`.
+    the value was typed; `settings` are the device's, with which its driver reads `raw_hex` again; `step_good` says whether the step itself is proved. `problems` are translation keys; empty means `ok`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +45,7 @@ class FieldProof(BaseModel):
     device: str | None = None
     driver: str | None = None
     identity: str | None = None
+    settings: dict[str, Any] = {}
     box: str
     box_time: str | None = None
     clock: str | None = None
@@ -209,8 +210,7 @@ async def _field(session: AsyncSession, receipt: Receipt, row: Evidence, checked
         problems += _against_reading(row, reading)
         if at is not None and await _used_elsewhere(session, row, at):
             problems.append("reading_used_twice")
-    shown = _shown_entry(proof, reading)
-    identity = await _identity(session, proof.entry, reading)
+    shown = _shown_entry(proof, reading) | await _described(session, proof.entry, reading)
     return FieldProof.model_validate(
         {
             "line": row.line.number if row.line else None,
@@ -222,7 +222,6 @@ async def _field(session: AsyncSession, receipt: Receipt, row: Evidence, checked
             "by": row.by,
             "reading": None if at is None else str(at),
             "box": receipt.box_id,
-            "identity": identity,
             "signature": proof.signature,
             "chain": proof.chain,
             "detail": proof.detail,
@@ -329,10 +328,10 @@ def _raw_hex(raw: str) -> str | None:
         return None
 
 
-async def _identity(session: AsyncSession, entry: JournalEntry | None, reading: object) -> str | None:
-    """What the device called itself when it was last described before the reading, in the same run."""
+async def _described(session: AsyncSession, entry: JournalEntry | None, reading: object) -> dict[str, object]:
+    """What the device called itself and how it was set when it was last described before the reading, in the same run."""
     if entry is None or not isinstance(reading, ReadingEntry):
-        return None
+        return {}
     rows = await session.scalars(
         select(JournalEntry)
         .where(JournalEntry.run == entry.run, JournalEntry.seq < entry.seq, JournalEntry.kind == "device")
@@ -342,8 +341,8 @@ async def _identity(session: AsyncSession, entry: JournalEntry | None, reading: 
     for row in rows:
         described = _parsed(row)
         if isinstance(described, DeviceEntry) and described.device == reading.device:
-            return described.identity
-    return None
+            return {"identity": described.identity, "settings": described.settings}
+    return {}
 
 
 MAX_DEVICE_ENTRIES = 64

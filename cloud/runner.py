@@ -1,0 +1,64 @@
+"""The core put together in one process: boxes' routes, staff pages, projector."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from cloud.app import create_sync_app
+from cloud.db.engine import open_sessions
+from cloud.deps import SyncDeps
+from cloud.receiving.projection import project_forever
+from cloud.web.app import create_staff_app
+from cloud.web.settings import LOOPBACK, StaffDeps, StaffSettings
+from cloud.web_server import Listener, listen, serve
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class CloudSettings:
+    """Where things are. The staff side is plain HTTP on loopback: a TLS front belongs before it (docs/OPERATIONS.md)."""
+
+    database_url: str
+    browser_libs: Path
+    host: str = "127.0.0.1"
+    sync_port: int = 8443
+    staff_port: int = 8091
+    organisation: str = ""
+    hosts: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SyncTls:
+    """The server's context (it must demand client certificates) and the uvicorn protocol that tells the app whose came."""
+
+    context: ssl.SSLContext
+    protocol: Any
+
+
+async def run_cloud(settings: CloudSettings, tls: SyncTls, *, announce: Callable[[str, str], None]) -> None:
+    """Run until cancelled; `announce(sync_url, staff_url)` is called once both listen. The database must be migrated."""
+    sessions = open_sessions(settings.database_url)
+    wake = asyncio.Event()
+    sync_app = create_sync_app(SyncDeps(sessions=sessions, wake=wake))
+    hosts = LOOPBACK | settings.hosts
+    staff_settings = StaffSettings(organisation=settings.organisation, hosts=hosts)
+    staff_app = create_staff_app(
+        StaffDeps(sessions=sessions, browser_libs=settings.browser_libs, settings=staff_settings, wake=wake)
+    )
+    sync = Listener(sync_app, listen(settings.host, settings.sync_port), tls.context, tls.protocol)
+    staff = Listener(staff_app, listen(settings.host, settings.staff_port))
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(serve(sync))
+            tasks.create_task(serve(staff))
+            tasks.create_task(project_forever(sessions, wake))
+            log.info("cloud_served", sync=sync.url, staff=staff.url)
+            announce(sync.url, staff.url)
+    finally:
+        await sessions.engine.dispose()

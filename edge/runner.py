@@ -1,0 +1,151 @@
+"""The box put together: what runs, in which order it starts, and what ends it."""
+
+import asyncio
+import ssl
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from edge.clock import BoxClock
+from edge.devices.hub import DeviceHub
+from edge.jobs.desk import DeskSeams, JobDesk
+from edge.jobs.routing import Routing
+from edge.journal.service import Journal
+from edge.kiosk.app import create_kiosk
+from edge.kiosk.deps import LOOPBACK, KioskDeps, KioskSettings
+from edge.kiosk.status import SyncStatus
+from edge.kiosk.store import KioskStore
+from edge.mirror.pull import Mirror
+from edge.mirror.store import MirrorStore
+from edge.settings import BoxSettings
+from edge.supervisor import keep_running
+from edge.uplink.backoff import Backoff
+from edge.uplink.cloud import Cloud
+from edge.uplink.sender import Credentials, Sender
+from edge.web_server import listen, serve
+from sync_protocol.ids import run_id
+
+log = structlog.get_logger()
+
+JOURNAL = "journal.db"
+MIRROR = "mirror.db"
+KIOSK = "kiosk.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What a box is given from outside: who it is, its clocks, its randomness. Without `tls` it works alone."""
+
+    who: Credentials | None
+    tls: ssl.SSLContext | None
+    clock: BoxClock
+    entropy: Callable[[int], bytes]
+    firmware: str
+
+
+async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callable[[str], None]) -> None:
+    """Run until cancelled; `announce` gets the kiosk's address once it is served.
+
+    Raises SettingsFault or JournalFault when it cannot start, JournalBroken (in a group) when a commit failed: the process must
+    then be started again, so that it opens the journal anew.
+    """
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    async with AsyncExitStack() as stack:
+        run = run_id(given.entropy(16).hex())
+        path = settings.data_dir / JOURNAL
+        journal = await stack.enter_async_context(Journal.open(path, clock=given.clock, run=run, firmware=given.firmware))
+        hub = DeviceHub(settings.devices, journal=journal, clock=given.clock)
+        await hub.introduce()
+        mirror = await Mirror.load(await stack.enter_async_context(MirrorStore.open(settings.data_dir / MIRROR)))
+        store = await KioskStore.open(settings.data_dir / KIOSK)
+        stack.push_async_callback(store.close)
+        cloud = Cloud.at(settings.cloud.url, given.tls) if settings.cloud and given.tls else None
+        if cloud is not None:
+            stack.push_async_callback(cloud.aclose)
+        seams = DeskSeams(journal, hub, lambda: mirror.view, given.clock, given.entropy, store)
+        desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale)
+        await desk.start()
+        box = _Box(settings, given, journal, hub, mirror, cloud, desk)
+        await box.run(store, announce)
+
+
+@dataclass(slots=True)
+class _Box:
+    settings: BoxSettings
+    given: Belongings
+    journal: Journal
+    hub: DeviceHub
+    mirror: Mirror
+    cloud: Cloud | None
+    desk: JobDesk
+    sender: Sender | None = None
+
+    async def run(self, store: KioskStore, announce: Callable[[str], None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._watch_journal())
+            for name, link in self.hub.links.items():
+                tasks.create_task(keep_running(name, link.run))
+            tasks.create_task(keep_running("scans", lambda: self.desk.listen_to_scans(Routing(self.desk))))
+            if self.cloud is not None and self.settings.cloud is not None and self.given.who is not None:
+                self.sender = Sender(self.journal, self.cloud, self.given.who, clock=self.given.clock, backoff=self._backoff())
+                tasks.create_task(keep_running("uplink", self.sender.run))
+                mirror = partial(self._keep_mirror, self.cloud, self.settings.cloud.mirror_every_s)
+                tasks.create_task(keep_running("mirror", mirror))
+            await self._kiosk(store, announce)
+
+    async def _watch_journal(self) -> None:
+        raise await self.journal.broken
+
+    def _backoff(self) -> Backoff:
+        cap_s = self.settings.cloud.retry_cap_s if self.settings.cloud else 1.0
+        return Backoff(cap_s, lambda: int.from_bytes(self.given.entropy(4), "big") / 2**32)
+
+    async def _keep_mirror(self, cloud: Cloud, every_s: float) -> None:
+        async def changed() -> None:
+            self.desk.news.changed()
+
+        await self.mirror.keep(cloud, self.settings.station, every_s=every_s, backoff=self._backoff(), changed=changed)
+
+    def _status(self) -> SyncStatus:
+        who, sender = self.given.who, self.sender
+        box = who.box if who else None
+        if sender is None:
+            return SyncStatus(link_up=False, since_ns=None, waiting=self.journal.tip, oldest_waiting_s=None, box_id=box)
+        facts = sender.facts
+        waiting = sender.waiting()
+        heard_ns = facts.answered_ns
+        oldest_s = None if not waiting or heard_ns is None else (self.given.clock.now_ns() - heard_ns) // 1_000_000_000
+        since_ns = facts.changed_ns or None
+        return SyncStatus(link_up=facts.up, since_ns=since_ns, waiting=waiting, oldest_waiting_s=oldest_s, box_id=box)
+
+    async def _kiosk(self, store: KioskStore, announce: Callable[[str], None]) -> None:
+        wanted = self.settings.kiosk
+        kiosk = create_kiosk(
+            KioskDeps(
+                desk=self.desk,
+                hub=self.hub,
+                masters=lambda: self.mirror.view,
+                sync_status=self._status,
+                clock=self.given.clock,
+                store=store,
+                settings=KioskSettings(
+                    station=self.settings.station,
+                    px_per_mm=wanted.px_per_mm,
+                    locale=wanted.locale,
+                    scale=wanted.scale,
+                    scanner=wanted.scanner,
+                    training=wanted.training,
+                    hosts=LOOPBACK | set(wanted.hosts),
+                ),
+                browser_libs=self.settings.browser_libs,
+                entropy=self.given.entropy,
+            )
+        )
+        sock = listen(wanted.host, wanted.port)
+        host, port = sock.getsockname()[:2]
+        log.info("kiosk_served", host=host, port=port)
+        announce(f"http://{host}:{port}")
+        await serve(kiosk, sock, stopping=kiosk.state.board.close)
