@@ -35,7 +35,7 @@ class Clock(Protocol):
 
 @dataclass(slots=True)
 class BoxClock:
-    """The machine's own clocks. `clk` is what last set the wall clock; the uplink updates it."""
+    """The machine's own clocks. `clk` is what last set the wall clock; who sets it says so here."""
 
     boot_id: str
     clk: Clk

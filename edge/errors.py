@@ -5,6 +5,7 @@ EdgeError
 ├── JournalFault       the journal cannot take or give entries
 │   └── JournalBroken  a commit failed: this writer is dead, a new run must be opened
 ├── MirrorFault        the mirror's database cannot be used
+├── ListenerBehind     a reader of the devices' events was too slow
 ├── TakeRefused        a reading cannot be taken now; `code` says why
 └── JobRefused         the operator's action does not fit the job's state; `code` says why
 """
@@ -28,6 +29,10 @@ class JournalBroken(JournalFault):
 
 class MirrorFault(EdgeError):
     """The mirror's database cannot be used."""
+
+
+class ListenerBehind(EdgeError):
+    """A reader of the devices' events was too slow and has missed some: it must begin anew."""
 
 
 class TakeRefused(EdgeError):

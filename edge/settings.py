@@ -2,23 +2,31 @@
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from edge.errors import SettingsFault
+from sync_protocol.quantity import decimal
+
+
+def _amount(text: str) -> str:
+    if decimal(text) < 0:
+        raise ValueError("not below zero")
+    return text
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # TOML knows `inf` and `nan`; no setting of a box does.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CaptureSettings(_Part):
     """Which readings of a device reach the journal (`edge.devices.capture`). `deadband` is in the device's unit."""
 
     policy: Literal["on_demand", "on_stable", "on_change", "periodic", "every"] = "on_demand"
-    deadband: str = "0"
+    deadband: Annotated[str, AfterValidator(_amount)] = "0"
     period_s: float = Field(default=60.0, gt=0)
 
 
@@ -35,7 +43,7 @@ class DeviceSettings(_Part):
 class CloudSettings(_Part):
     """Where the cloud is and how patiently it is asked. `retry_cap_s` bounds the back-off after failures."""
 
-    url: str = Field(pattern=r"^https://")
+    url: str = Field(pattern=r"^https://[^/\s]")
     retry_cap_s: float = Field(default=300.0, ge=1)
     mirror_every_s: float = Field(default=15.0, gt=0)
 
@@ -62,7 +70,7 @@ class BoxSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TALLYBOX_EDGE_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     data_dir: Path
-    station: str
+    station: str = Field(min_length=1)
     browser_libs: Path
     """The folder `node_modules` that the pages' libraries and fonts are served from."""
     cloud: CloudSettings | None = None
@@ -89,13 +97,23 @@ def read(path: Path) -> BoxSettings:
             if isinstance(found.get(name), str):
                 found[name] = path.parent / found[name]
         settings = BoxSettings(**found)
-    except (OSError, tomllib.TOMLDecodeError) as exc:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SettingsError) as exc:
+        # A SettingsError names the variable that holds no JSON; it comes from the environment, where the file is not to blame.
         raise SettingsFault(f"{path}: {exc}") from exc
     except ValidationError as exc:
-        first = exc.errors()[0]
+        first = exc.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise SettingsFault(f"{path}: {where}: {first['msg']}") from exc
-    names = [device.id for device in settings.devices]
-    if len(names) != len(set(names)):
-        raise SettingsFault(f"{path}: devices: two have the same id")
+    _check_names(path, settings)
     return settings
+
+
+def _check_names(path: Path, settings: BoxSettings) -> None:
+    names = [device.id for device in settings.devices]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise SettingsFault(f"{path}: devices: two have the same id {twice!r}")
+    for role in ("scale", "scanner"):
+        wanted = getattr(settings.kiosk, role)
+        if wanted is not None and wanted not in names:
+            raise SettingsFault(f"{path}: kiosk.{role}: there is no device {wanted!r}")

@@ -29,7 +29,10 @@ class Every:
 
 
 class OnStable:
-    """The first stable value after motion, and a stable value that differs from the last one kept."""
+    """The first stable value after motion, and a stable value or unit that differs from the last one kept.
+
+    A device that cannot say whether it is stable gives nothing: nobody vouches for its values.
+    """
 
     def __init__(self) -> None:
         self._moved = True
@@ -39,30 +42,31 @@ class OnStable:
         if not reading.stable or reading.value is None:
             self._moved = True
             return False
-        if not self._moved and reading.value == self._kept:
+        found = reading.value, reading.unit
+        if not self._moved and found == self._kept:
             return False
-        self._moved, self._kept = False, reading.value
+        self._moved, self._kept = False, found
         return True
 
 
 class OnChange:
-    """A number further than `deadband` from the last one kept; anything that is no number when it differs."""
+    """A number further than `deadband` from the last one kept; another unit, and what is no number, when it differs."""
 
     def __init__(self, deadband: Decimal) -> None:
         self._deadband = deadband
-        self._kept: object = None
+        self._kept: Reading | None = None
 
     def wants(self, reading: Reading, now_ns: int) -> bool:  # noqa: ARG002
-        value = reading.value
-        if value is None or not self._differs(value):
+        kept = self._kept
+        if reading.value is None or (kept is not None and not self._differs(kept, reading)):
             return False
-        self._kept = value
+        self._kept = reading
         return True
 
-    def _differs(self, value: Decimal | str) -> bool:
-        if isinstance(value, Decimal) and isinstance(self._kept, Decimal):
-            return abs(value - self._kept) > self._deadband
-        return value != self._kept
+    def _differs(self, kept: Reading, reading: Reading) -> bool:
+        if reading.unit == kept.unit and isinstance(reading.value, Decimal) and isinstance(kept.value, Decimal):
+            return abs(reading.value - kept.value) > self._deadband
+        return (reading.value, reading.unit) != (kept.value, kept.unit)
 
 
 class Periodic:

@@ -5,28 +5,32 @@ import base64
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 import structlog
 
 from drivers import registry
-from drivers.api import Flag, Reading
+from drivers.api import Driver, Flag, Reading, Transport
+from drivers.api import SettingsFault as DriverSettingsFault
+from drivers.settings import read_settings
 from drivers.transports import make_transport
 from edge.clock import Clock
 from edge.devices.capture import Policy, policy_of
 from edge.devices.link import DeviceLink, Owner
 from edge.devices.live import Captured, HubEvent, LinkState, LiveChanged, LiveValue
-from edge.errors import JournalFault, TakeRefused
+from edge.errors import JournalFault, ListenerBehind, SettingsFault, TakeRefused
 from edge.settings import DeviceSettings
 from sync_protocol.entries import DeviceEntry, Entry, NoteEntry, ReadingEntry
+from sync_protocol.errors import TextFault
 from sync_protocol.ids import EntryId
 from sync_protocol.quantity import plain
 
 log = structlog.get_logger()
 
 LISTENER_BACKLOG = 256
-"""Captured readings that a listener may lag behind; a page that is further behind is cut off and loads anew."""
+"""Captured readings that a listener may lag behind: minutes of scanning by hand. One that is further behind hangs."""
 
 
 class Appends(Protocol):
@@ -42,30 +46,33 @@ class _Listener:
         self._live: dict[str, LiveChanged] = {}
         self._captured: deque[Captured] = deque()
         self._ready = asyncio.Event()
-        self._cut_off = False
+        self._behind = False
 
     def put(self, event: HubEvent) -> None:
         match event:
             case LiveChanged():
                 self._live[event.live.device] = event
+            case Captured() if len(self._captured) >= LISTENER_BACKLOG or self._behind:
+                self._behind = True
             case Captured():
-                self._cut_off |= len(self._captured) >= LISTENER_BACKLOG
                 self._captured.append(event)
         self._ready.set()
 
     async def events(self) -> AsyncIterator[HubEvent]:
-        while not self._cut_off:
+        while True:
             await self._ready.wait()
             self._ready.clear()
             while self._captured:
                 yield self._captured.popleft()
+            if self._behind:
+                raise ListenerBehind(f"a listener was more than {LISTENER_BACKLOG} captured readings behind")
             live, self._live = self._live, {}
             for event in live.values():
                 yield event
 
 
 class DeviceHub:
-    """The `Hub` of a box. `links` are run by the supervisor, one task each."""
+    """The `Hub` of a box. `links` are run by the supervisor, one task each. Raises SettingsFault that names the device."""
 
     def __init__(self, settings: list[DeviceSettings], *, journal: Appends, clock: Clock) -> None:
         self._journal = journal
@@ -74,23 +81,31 @@ class DeviceHub:
         self._policies: dict[str, Policy] = {device.id: policy_of(device.capture) for device in settings}
         self._live = {device.id: LiveValue(device.id, LinkState.CONNECTING, None, None) for device in settings}
         self._listeners: set[_Listener] = set()
+        self._keeping: set[asyncio.Task[Captured]] = set()
+        self._drivers = {device.id: _driver(device) for device in settings}
         self.links = {device.id: self._link(device) for device in settings}
 
     def _link(self, device: DeviceSettings) -> DeviceLink:
-        transport = {name: value for name, value in device.transport.items() if name != "kind"}
         return DeviceLink(
             device.id,
-            registry.get(device.driver),
+            self._drivers[device.id],
             device.settings,
-            transport=partial(make_transport, str(device.transport.get("kind")), transport),
+            transport=partial(_transport, device),
             clock=self._clock,
-            owner=Owner(partial(self._reading, device.id), partial(self._state, device.id), partial(self._note, device.id)),
+            owner=Owner(
+                reading=partial(self._reading, device.id),
+                state=partial(self._state, device.id),
+                outdated=partial(self._outdated, device.id),
+                note=partial(self._note, device.id),
+            ),
         )
 
     async def introduce(self) -> None:
         """Write how each device is configured, so that the readings of this run can be decoded again from their raw bytes."""
         for device in self._settings.values():
-            entry = DeviceEntry(**self._clock.stamp(), device=device.id, driver=device.driver, settings=device.settings)
+            # With every default filled in: a later program's defaults may differ.
+            used = read_settings(self._drivers[device.id].settings, device.settings).model_dump(mode="json")
+            entry = DeviceEntry(**self._clock.stamp(), device=device.id, driver=device.driver, settings=used)
             await self._journal.append(entry)
 
     def devices(self) -> tuple[str, ...]:
@@ -116,12 +131,25 @@ class DeviceHub:
         return await self._capture(device, live.reading)
 
     async def _capture(self, device: str, reading: Reading) -> Captured:
-        placed = await self._journal.append(entry_of(self._settings[device], reading, self._clock))
+        # A caller that goes away (an unplugged link, a closed page) must not take the news of a durable reading with it.
+        task = asyncio.create_task(self._keep(device, reading, entry_of(self._settings[device], reading, self._clock)))
+        self._keeping.add(task)
+        task.add_done_callback(self._keeping.discard)
+        return await asyncio.shield(task)
+
+    async def _keep(self, device: str, reading: Reading, entry: ReadingEntry) -> Captured:
+        try:
+            placed = await self._journal.append(entry)
+        except TextFault as exc:
+            raise JournalFault(f"a reading of {device} does not fit an entry: {exc}") from exc
         captured = Captured(device, placed, reading)
         self._tell(captured)
         return captured
 
     async def _reading(self, device: str, reading: Reading) -> None:
+        if Flag.TARE in reading.flags and Flag.NET not in reading.flags and Flag.GROSS not in reading.flags:
+            # The answer to a tare command carries the tare that was taken; it is not what lies on the platform.
+            return
         now_ns = self._clock.now_ns()
         self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns)
         self._tell(LiveChanged(self._live[device]))
@@ -134,7 +162,13 @@ class DeviceHub:
 
     def _state(self, device: str, state: LinkState) -> None:
         last = self._live[device]
-        self._live[device] = LiveValue(device, state, last.reading, last.at_ns)
+        # What was measured before a silence is not what lies on the scale after it.
+        at_ns = last.at_ns if state is LinkState.UP else None
+        self._live[device] = LiveValue(device, state, last.reading, at_ns)
+        self._tell(LiveChanged(self._live[device]))
+
+    def _outdated(self, device: str) -> None:
+        self._live[device] = replace(self._live[device], at_ns=None)
         self._tell(LiveChanged(self._live[device]))
 
     async def _note(self, device: str, name: str, data: Mapping[str, Any]) -> None:
@@ -146,6 +180,24 @@ class DeviceHub:
     def _tell(self, event: HubEvent) -> None:
         for listener in self._listeners:
             listener.put(event)
+
+
+def _driver(device: DeviceSettings) -> Driver:
+    """The device's driver, once everything that its link will need was seen to fit. Raises SettingsFault."""
+    try:
+        driver = registry.get(device.driver)
+        read_settings(driver.settings, device.settings)
+        _transport(device)
+    except DriverSettingsFault as exc:
+        raise SettingsFault(f"devices: {device.id}: {exc}") from exc
+    if device.transport["kind"] not in driver.info.transports:
+        raise SettingsFault(f"devices: {device.id}: transport: {device.driver} is not spoken over {device.transport['kind']}")
+    return driver
+
+
+def _transport(device: DeviceSettings) -> Transport:
+    own = {name: value for name, value in device.transport.items() if name != "kind"}
+    return make_transport(str(device.transport.get("kind", "")), own)
 
 
 def refusal(live: LiveValue, now_ns: int) -> str | None:

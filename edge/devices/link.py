@@ -20,11 +20,14 @@ FIRST_RETRY_S = 0.1
 RETRY_CAP_S = 1.0
 """Opening a port that is not there costs microseconds; an operator who plugs a cable back in waits at most this long."""
 
+STEADY_NS = 5_000_000_000
+"""A link that was open for this long is tried again after the first pause; a loose contact waits longer, up to the cap."""
+
 POLL_EVERY_S = 0.05
 """The codec contract's longest pause between two `poll` calls."""
 
 NOTE_EVERY_NS = 10_000_000_000
-"""One note per kind of wire trouble in this time: a noisy line must not fill the journal."""
+"""One note per kind of trouble in this time: neither a noisy line nor a loose contact must fill the journal."""
 
 NOTE_RAW_BYTES = 256
 """Of bytes that are no frame, this much is kept in a note: more than the longest line of any device known."""
@@ -36,6 +39,8 @@ class Owner:
 
     reading: Callable[[Reading], Awaitable[None]]
     state: Callable[[LinkState], None]
+    outdated: Callable[[], None]
+    """What the device measured last holds no longer: it restarted, or has just refused to say."""
     note: Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 
@@ -61,6 +66,7 @@ class DeviceLink:
         self._open: tuple[Transport, Codec] | None = None
         self._state = LinkState.CONNECTING
         self._lost_ns: int | None = None
+        self._loss_told = False
         self._noted_ns: dict[str, int] = {}
 
     async def send(self, command: str, argument: str | None = None) -> None:
@@ -75,15 +81,20 @@ class DeviceLink:
         pause_s = FIRST_RETRY_S
         while True:
             transport = self._transport()
+            opened_ns: int | None = None
             try:
                 await transport.open()
-                pause_s = FIRST_RETRY_S
+                opened_ns = self._clock.now_ns()
                 await self._serve(transport, self._driver.make_codec(self._settings))
             except* LinkLost as lost:
                 await self._lost(lost.exceptions[0])
             finally:
+                # Also for what nobody foresaw: a closed port must never look like one that is up.
+                self._set(LinkState.LOST)
                 self._open = None
                 await transport.close()
+            if opened_ns is not None and self._clock.now_ns() - opened_ns >= STEADY_NS:
+                pause_s = FIRST_RETRY_S
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RETRY_CAP_S)
 
@@ -99,6 +110,8 @@ class DeviceLink:
             data = await transport.read()
             for decoded in codec.receive(data, self._clock.now_ns()):
                 await self._decoded(decoded)
+            # A port that always has bytes ready would keep the loop to itself.
+            await asyncio.sleep(0)
 
     async def _poll(self, transport: Transport, codec: Codec) -> None:
         while True:
@@ -120,10 +133,12 @@ class DeviceLink:
             case Reading():
                 await self._owner.reading(decoded)
             case Identity():
-                await self._note(
-                    "device_identified", {"what": decoded.what, "text": clean(decoded.text), "power_up": decoded.power_up}
-                )
+                if decoded.power_up:
+                    self._owner.outdated()
+                data = {"what": decoded.what, "text": clean(decoded.text), "power_up": decoded.power_up}
+                await self._note("device_identified", data)
             case Refused():
+                self._owner.outdated()
                 await self._note("device_refused", {"code": clean(decoded.code), "reason": decoded.reason})
             case Malformed():
                 raw = base64.b64encode(decoded.raw[:NOTE_RAW_BYTES]).decode()
@@ -132,11 +147,16 @@ class DeviceLink:
                 pass
 
     async def _note(self, name: str, data: Mapping[str, Any]) -> None:
+        # A restart is news even when the device has just said who it is.
+        if self._may_note(f"{name} {data.get('power_up', '')}"):
+            await self._owner.note(name, data)
+
+    def _may_note(self, about: str) -> bool:
         now_ns = self._clock.now_ns()
-        if now_ns - self._noted_ns.get(name, -NOTE_EVERY_NS) < NOTE_EVERY_NS:
-            return
-        self._noted_ns[name] = now_ns
-        await self._owner.note(name, data)
+        if now_ns - self._noted_ns.get(about, now_ns - NOTE_EVERY_NS) < NOTE_EVERY_NS:
+            return False
+        self._noted_ns[about] = now_ns
+        return True
 
     def _set(self, state: LinkState) -> None:
         if state is not self._state:
@@ -144,16 +164,20 @@ class DeviceLink:
             self._owner.state(state)
 
     async def _lost(self, exc: Exception) -> None:
+        """Called for every failed attempt too: a loss that came too soon after the last one is told as soon as it may be."""
         self._set(LinkState.LOST)
         if self._lost_ns is None:
             self._lost_ns = self._clock.now_ns()
+        if not self._loss_told and self._may_note("link_lost"):
+            self._loss_told = True
             log.warning("link_lost", device=self._name, reason=str(exc))
             await self._owner.note("link_lost", {"reason": clean(str(exc))})
 
     async def _back(self) -> None:
         self._set(LinkState.UP)
-        if self._lost_ns is not None:
-            after_s = round((self._clock.now_ns() - self._lost_ns) / 1e9, 3)
-            self._lost_ns = None
+        lost_ns, self._lost_ns = self._lost_ns, None
+        told, self._loss_told = self._loss_told, False
+        if told and lost_ns is not None:
+            after_s = round((self._clock.now_ns() - lost_ns) / 1e9, 3)
             log.info("link_back", device=self._name, after_s=after_s)
             await self._owner.note("link_back", {"after_s": after_s})

@@ -24,7 +24,10 @@ class LinkState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LiveValue:
-    """The newest reading of a device and when it came (`Clock.now_ns`); None before the first."""
+    """The newest reading of a device and when it came (`Clock.now_ns`); None before the first.
+
+    `at_ns` alone is None when the reading holds no longer: the device was lost, silent, restarted, or has refused since.
+    """
 
     device: str
     link: LinkState
@@ -64,7 +67,10 @@ class Hub(Protocol):
         ...
 
     def events(self) -> AbstractAsyncContextManager[AsyncIterator[HubEvent]]:
-        """Events from now on. A slow listener misses live values (the newest is kept), never a Captured."""
+        """Events from now on. A slow listener misses live values (the newest is kept), never a Captured.
+
+        One that falls too far behind gets ListenerBehind, after every Captured up to the first that it misses.
+        """
         ...
 
     async def take(self, device: str) -> Captured:

@@ -1,12 +1,12 @@
 """The loop that empties the journal into the cloud; `sync_protocol.outbox` decides what to send and what answers mean."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 import structlog
 
-from edge.clock import Clock
-from edge.errors import JournalFault
+from edge.clock import Clock, StampFields
 from edge.journal.service import Journal
 from edge.uplink.backoff import Backoff
 from edge.uplink.cloud import Cloud, CloudAway
@@ -36,19 +36,30 @@ class Credentials:
 class Sender:
     """Runs until cancelled; `facts` always tells how the link is."""
 
-    def __init__(self, journal: Journal, cloud: Cloud, who: Credentials, *, clock: Clock, backoff: Backoff) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        cloud: Cloud,
+        who: Credentials,
+        *,
+        clock: Clock,
+        backoff: Backoff,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._journal = journal
         self._cloud = cloud
         self._who = who
         self._clock = clock
         self._backoff = backoff
+        self._sleep = sleep
         self._outbox = Outbox(())
         self._anchored_ns: int | None = None
         self.facts = LinkFacts()
 
     def waiting(self) -> int:
         """Entries that the cloud is not known to hold."""
-        return sum(state.tip - state.acked for state in grown(self._outbox, self._journal.run, self._journal.tip).runs)
+        # A run whose acked entries were let go has no tip to speak of.
+        return sum(max(state.tip - state.acked, 0) for state in grown(self._outbox, self._journal.run, self._journal.tip).runs)
 
     async def run(self) -> None:
         """Send whatever is there, then sleep until the journal grows."""
@@ -60,32 +71,40 @@ class Sender:
             if send is None:
                 await self._journal.grown.wait()
                 continue
-            try:
-                pause_s = await self._exchange(send)
-            except CloudAway as exc:
-                pause_s = self._backoff.pause(exc.retry_s)
-                if self.facts.missed(self._clock.now_ns()):
-                    log.warning("cloud_lost", reason=str(exc))
+            pause_s = await self._turn(send)
             if pause_s is not None:
-                await asyncio.sleep(pause_s)
+                await self._sleep(pause_s)
 
-    async def _exchange(self, send: Send) -> float | None:
+    async def _turn(self, send: Send) -> float | None:
+        frame = await self._frame(send)
+        if frame is None:
+            await self._stop_pruned(send)
+            return None
+        try:
+            return await self._exchange(send, frame)
+        except CloudAway as exc:
+            if self.facts.missed(self._clock.now_ns()):
+                log.warning("cloud_lost", reason=str(exc))
+            return self._backoff.pause(exc.retry_s)
+
+    async def _exchange(self, send: Send, frame: bytes) -> float | None:
         asked_ns = self._clock.now_ns()
-        answer = await self._cloud.post(await self._frame(send))
-        now_ns = self._clock.now_ns()
-        if self.facts.heard(now_ns):
+        answer = await self._cloud.post(frame)
+        heard = self._clock.stamp()
+        if self.facts.heard(heard["mono_ns"]):
             log.info("cloud_answered", waiting=self.waiting())
         hashes = {} if not isinstance(answer, Ack | Need) else await self._our_hash(answer, send.run)
         self._outbox, effects = on_answer(self._outbox, send, answer, lambda run, seq: hashes.get((run, seq)))
         if isinstance(answer, Ack):
-            await self._anchor(answer, rtt_ns=now_ns - asked_ns)
-        return await self._carry_out(effects)
+            await self._anchor(answer, heard, rtt_ns=heard["mono_ns"] - asked_ns)
+        return await self._carry_out(effects, forward=isinstance(answer, Ack))
 
-    async def _frame(self, send: Send) -> bytes:
+    async def _frame(self, send: Send) -> bytes | None:
+        """The next frame of a run; None when the journal has let go of what it would begin with."""
         entries = await self._journal.reader.page(send.run, send.first)
         before = chain.seed(send.run) if send.first == 0 else await self._journal.reader.hash_at(send.run, send.first - 1)
         if not entries or before is None:
-            raise JournalFault(f"entries of run {send.run} from {send.first} on are gone from the journal")
+            return None
         who = self._who
         return seal(
             box=who.box,
@@ -98,32 +117,46 @@ class Sender:
             sign=who.sign,
         )
 
+    async def _stop_pruned(self, send: Send) -> None:
+        """Nobody can fill this gap: the other runs go on, a person must know."""
+        runs = (replace(state, stopped="pruned") if state.run == send.run else state for state in self._outbox.runs)
+        self._outbox = replace(self._outbox, runs=tuple(runs))
+        await self._alarm("pruned", send.run)
+
     async def _our_hash(self, answer: Ack | Need, run: RunId) -> dict[tuple[RunId, int], bytes]:
         seq = (answer.acked if isinstance(answer, Ack) else answer.need) - 1
         digest = await self._journal.reader.hash_at(run, seq) if seq >= 0 else None
         return {} if digest is None else {(run, seq): digest}
 
-    async def _carry_out(self, effects: list[Effect]) -> float | None:
+    async def _carry_out(self, effects: list[Effect], *, forward: bool) -> float | None:
         pause_s: float | None = None
         for effect in effects:
             match effect:
                 case Moved():
-                    self._backoff.reset()
                     self._journal.mark_acked(effect.run, effect.acked)
                     if effect.back:
                         log.warning("cloud_went_back", run=effect.run, acked=effect.acked)
+                    if forward and not effect.back:
+                        self._backoff.reset()
+                    else:
+                        # Only an ack that goes forward is progress: a cloud that goes to and fro is not asked at full speed.
+                        pause_s = self._backoff.pause()
                 case Wait():
                     pause_s = self._backoff.pause(effect.seconds)
                 case Alarm():
-                    self.facts.alarm = effect.reason
-                    log.error("cloud_refused", reason=effect.reason, run=effect.run)
-                    data = {"reason": effect.reason, "run": effect.run}
-                    await self._journal.append(NoteEntry(**self._clock.stamp(), name="cloud_refused", data=data))
+                    await self._alarm(effect.reason, effect.run)
         return pause_s
 
-    async def _anchor(self, answer: Ack, *, rtt_ns: int) -> None:
-        now_ns = self._clock.now_ns()
-        if self._anchored_ns is not None and now_ns - self._anchored_ns < ANCHOR_EVERY_NS:
+    async def _alarm(self, reason: str, run: RunId | None) -> None:
+        self.facts.alarm = reason
+        log.error("cloud_refused", reason=reason, run=run)
+        note = NoteEntry(**self._clock.stamp(), name="cloud_refused", data={"reason": reason, "run": run})
+        await self._journal.append(note)
+
+    async def _anchor(self, answer: Ack, heard: StampFields, *, rtt_ns: int) -> None:
+        """`heard` is the moment of the answer: what was done since must not count as the way of the answer."""
+        last_ns = self._anchored_ns
+        if last_ns is not None and heard["mono_ns"] - last_ns < ANCHOR_EVERY_NS:
             return
-        self._anchored_ns = now_ns
-        await self._journal.append(AnchorEntry(**self._clock.stamp(), srv_time=answer.srv_time, rtt_ns=rtt_ns))
+        self._anchored_ns = heard["mono_ns"]
+        await self._journal.append(AnchorEntry(**heard, srv_time=answer.srv_time, rtt_ns=rtt_ns))

@@ -11,19 +11,21 @@ class LinkFacts:
     changed_ns: int = 0
     answered_ns: int | None = None
     alarm: str | None = None
-    """A refusal that needs a person: `fork`, `revoked`, `sig`..."""
+    """What needs a person: a refusal (`fork`, `revoked`, `sig`...), or `pruned` when the cloud asks for what is gone."""
+    told: bool = False
+    """Whether an outcome was reported at all; before that, a miss is news too."""
 
     def heard(self, now_ns: int) -> bool:
         """The cloud answered; whether the link was down before."""
         was_down = not self.up
         if was_down:
             self.up, self.changed_ns = True, now_ns
-        self.answered_ns = now_ns
+        self.answered_ns, self.told = now_ns, True
         return was_down
 
     def missed(self, now_ns: int) -> bool:
-        """The cloud was not reached; whether the link was up before."""
-        was_up = self.up
-        if was_up:
-            self.up, self.changed_ns = False, now_ns
-        return was_up
+        """The cloud was not reached; whether that is news: the link was up before, or nothing was known of it."""
+        news = self.up or not self.told
+        if news:
+            self.up, self.changed_ns, self.told = False, now_ns, True
+        return news
