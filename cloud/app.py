@@ -9,9 +9,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from cloud.deps import SyncDeps
 from cloud.errors import BoxFault
-from cloud.ingest.routes import BodyTooLarge, WrongType, as_json, ingest_router, problem
+from cloud.ingest.routes import BodyTooLarge, WrongType, ingest_router, problem
 from cloud.mirror.routes import mirror_router
-from sync_protocol.answers import Refused
 
 log = structlog.get_logger()
 
@@ -37,8 +36,8 @@ def create_sync_app(deps: SyncDeps) -> FastAPI:
 
 
 async def _box_refused(_request: Request, exc: Exception) -> Response:
-    code = exc.code if isinstance(exc, BoxFault) else ""
-    return as_json(Refused(err="sig", detail=code), 403)
+    # Not an answer of the protocol, which would stop the box's run for good: it may be registered in a minute.
+    return problem(403, exc.code if isinstance(exc, BoxFault) else "box_refused")
 
 
 async def _too_large(_request: Request, _exc: Exception) -> Response:
