@@ -103,12 +103,7 @@ def hex_dump(data: bytes) -> list[tuple[str, str, str]]:
     for start in range(0, len(data), 16):
         part = data[start : start + 16]
         rows.append(
-            (f"{start:04x}", part.hex(" "), "".join(chr(byte) if 0x20 <= byte < 0x7F else _picture(byte) for byte in part))
+            (f"{start:04x}", part.hex(" "), "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in part))
         )
     return rows
 
-
-def _picture(byte: int) -> str:
-    if byte < 0x20:
-        return chr(0x2400 + byte)
-    return "␡" if byte == 0x7F else "·"

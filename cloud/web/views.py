@@ -25,7 +25,8 @@ class Name:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptRow:
-    """One receipt in the list. `undecided`: exceptions without a decision; `typed`: values that a person typed."""
+    """One receipt in the list. `undecided`: exceptions without a decision; `typed`: values that a person typed;
+    `unverified`: the checks at its end found that its evidence does not hold."""
 
     ref: str
     state: str
@@ -38,6 +39,7 @@ class ReceiptRow:
     lines: int
     undecided: int
     typed: int
+    unverified: bool
     opened_at: dt.datetime | None
     received_at: dt.datetime
 

@@ -109,6 +109,9 @@ def _rows(filters: Filters, conditions: Sequence[ColumnElement[bool]]) -> Select
         ReceiptException.decision.is_(None),
         ReceiptException.severity == Severity.DECISION,
     )
+    unverified = select(ReceiptException.id).where(
+        ReceiptException.receipt_id == Receipt.id, ReceiptException.check == "not_verified"
+    )
     typed = select(func.count()).where(Evidence.receipt_id == Receipt.id, Evidence.mode == "manual")
     query = (
         select(
@@ -129,6 +132,7 @@ def _rows(filters: Filters, conditions: Sequence[ColumnElement[bool]]) -> Select
             lines.scalar_subquery().label("lines"),
             undecided.scalar_subquery().label("undecided"),
             typed.scalar_subquery().label("typed"),
+            unverified.exists().label("unverified"),
             column.label("sorted_by"),
         )
         .select_from(Receipt)
@@ -175,6 +179,7 @@ def _row(row: Row[Any]) -> ReceiptRow:
         lines=row.lines,
         undecided=row.undecided,
         typed=row.typed,
+        unverified=bool(row.unverified),
         opened_at=row.opened_at,
         received_at=row.opened_received_at,
     )

@@ -74,7 +74,7 @@ def write_day(box: TestBox, clock: TurnedClock) -> Iterator[tuple[str, str]]:
     job = story.open("PO-2026-0041", "SUP-014", "DN-88213")
     story.chicken("112.500", lot="L-2611-B")
     story.item("SLM-FIL", "07290001234570", lot="S-2611/04", expiry="2026-12-02")
-    box.step(story.job, Amount(line=story.line, quantity=typed("18.200", "kg", "scale_down")))
+    box.step(story.job, Amount(line=story.line, quantity=typed("34.200", "kg", "scale_down")))
     story.confirm(kept="checked_again")
     story.finish()
     yield "over", job

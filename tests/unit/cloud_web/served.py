@@ -51,7 +51,7 @@ class StaffSite:
     def _main(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as exc:
+        except BaseException as exc:  # noqa: BLE001 - handed to the test's own thread
             self._fault = exc
         finally:
             self._ready.set()
@@ -65,7 +65,7 @@ class StaffSite:
             with socket.create_server(("127.0.0.1", 0)) as listening:
                 server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2))
                 serving = asyncio.create_task(server.serve(sockets=[listening]))
-                while not server.started:
+                while not server.started:  # noqa: ASYNC110 - uvicorn gives no event for it
                     await asyncio.sleep(0.01)
                 self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
                 self._ready.set()
