@@ -67,6 +67,12 @@ def _logging() -> None:
     )
 
 
+@app.callback(help="Tallybox: weights, scans and measurements that can be traced back to the bytes they came from.")
+def _every_command() -> None:
+    # Standard output is for answers: whatever a part logs goes to standard error.
+    _logging()
+
+
 def _announce(**facts: object) -> None:
     """One JSON line on standard output: how whoever started this process learns its addresses."""
     print(json.dumps(facts), flush=True)
@@ -204,7 +210,6 @@ def edge_run(
     from provisioning.box_identity import Identity
     from provisioning.errors import ProvisioningError
 
-    _logging()
     for point in load_entry_points():
         if isinstance(point, NotLoaded):
             print(f"tallybox: driver {point.name} is not loaded: {point.reason}", file=sys.stderr)
@@ -309,7 +314,6 @@ def cloud_run(
     from provisioning.tls import server_ssl_context
     from provisioning.tls_peer import TlsPeerProtocol
 
-    _logging()
     settings = CloudSettings(db, libs, host=host, sync_port=sync_port, staff_port=staff_port, organisation=organisation)
     try:
         files = ServerFiles.within(server)
@@ -511,8 +515,6 @@ def sim_run(
     from firmware_sim.catalog import serve
     from firmware_sim.errors import SimError
 
-    _logging()
-
     def ready(site: Any) -> None:
         _announce(**{device: one.address for device, one in site.devices.items()}, control=site.control_port)
 
@@ -541,7 +543,6 @@ def sim_site(
             _announce(**{device: one.address for device, one in site.devices.items()}, control=site.control_port)
             await asyncio.get_running_loop().create_future()
 
-    _logging()
     try:
         config = shipped(scenario) if scenario in SCENARIOS else read_site(Path(scenario).read_text(encoding="utf-8"))
         _until_stopped(run(config))
@@ -646,7 +647,7 @@ async def _register(db: str, box: Any, *, name: str, station: str | None) -> Non
 
 
 @app.command()
-def bench(only: Annotated[str | None, typer.Option(help="One part: journal, latency, cloud, idle.")] = None) -> None:
+def bench(only: Annotated[str | None, typer.Argument(help="One part: journal, latency, cloud, idle.")] = None) -> None:
     """Run the benchmarks of a source checkout; results go to bench/results/latest.json."""
     import runpy
 
