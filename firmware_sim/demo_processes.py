@@ -109,18 +109,31 @@ class Ports:
     sync: int = 0
 
 
-class DemoSite:
-    """Site, cloud and box of one demo; each can be stopped, killed and started again."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the box asks for master data, and its longest pause after a failure."""
 
-    def __init__(self, data: DemoData, libs: Path, ports: Ports, *, mirror_every_s: float = 2.0) -> None:
+    mirror_every_s: float = 2.0
+    retry_cap_s: float = 5.0
+
+
+class DemoSite:
+    """Site, cloud and box of one demo; each can be stopped, killed and started again.
+
+    `uplink_url` is where the box finds the cloud when something stands between them; it counts from the box's next start.
+    """
+
+    def __init__(self, data: DemoData, libs: Path, ports: Ports, pace: Pace | None = None, *, scenario: str = "demo") -> None:
+        """`scenario` is a site that comes with the package or the path of a TOML file; it has `scale-1` and `reader-1`."""
         self._data = data
         self._libs = libs
         self._ports = ports
-        self._mirror_every_s = mirror_every_s
+        self._pace = pace or Pace()
+        self.uplink_url: str | None = None
         logs = data.directory / "logs"
         wires = data.directory / "wires"
         self.config = data.directory / "box.toml"
-        self.site = Part("simulated site", ["sim", "site", "demo", "--directory", str(wires)], logs / "site.log")
+        self.site = Part("simulated site", ["sim", "site", scenario, "--directory", str(wires)], logs / "site.log")
         self.cloud = Part("cloud", [], logs / "cloud.log")
         self.box = Part("box", [], logs / "box.log")
         wires.mkdir(parents=True, exist_ok=True)
@@ -157,9 +170,9 @@ browser_libs = {text(str(self._libs))}
 station = {text(self._data.station)}
 
 [cloud]
-url = {text(self.cloud.facts["sync"])}
-mirror_every_s = {self._mirror_every_s}
-retry_cap_s = 5.0
+url = {text(self.uplink_url or self.cloud.facts["sync"])}
+mirror_every_s = {self._pace.mirror_every_s}
+retry_cap_s = {self._pace.retry_cap_s}
 
 [kiosk]
 port = {kiosk_port}
