@@ -88,7 +88,7 @@ class _Server:
     def _main(self) -> None:
         try:
             asyncio.run(self._serve())
-        except BaseException as exc:
+        except (OSError, RuntimeError, ExceptionGroup) as exc:
             self.fault = exc
         finally:
             self.ready.set()
@@ -121,7 +121,7 @@ class _Server:
                 async with asyncio.TaskGroup() as tasks:
                     scans = tasks.create_task(station.desk.listen_to_scans(Routing(station.desk)))
                     serving = tasks.create_task(server.serve(sockets=[listening]))
-                    while not server.started:
+                    while not server.started:  # noqa: ASYNC110 - uvicorn offers no event for it
                         await asyncio.sleep(0.01)
                     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
                     self.running = RunningKiosk(url, station, sync, self._do)

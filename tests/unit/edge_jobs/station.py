@@ -124,6 +124,12 @@ class MemoryHub:
         )
         self._change(LiveValue(SCALE, LinkState.UP, reading, self._clock.now_ns()))
 
+    def repeat(self) -> None:
+        """The scale says the same again."""
+        live = self._live[SCALE]
+        if live.reading is not None:
+            self._change(LiveValue(SCALE, live.link, live.reading, self._clock.now_ns()))
+
     def link(self, state: LinkState, device: str = SCALE) -> None:
         old = self._live[device]
         self._change(LiveValue(device, state, old.reading, old.at_ns))

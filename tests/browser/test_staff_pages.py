@@ -1,0 +1,221 @@
+"""The staff pages in a real browser: both languages, a desk and a phone."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+from sqlalchemy import text
+
+from cloud.db.engine import Sessions
+from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.unit.cloud_web.office import LIBRARIES, PASSWORD
+from tests.unit.cloud_web.served import StaffSite
+
+pytestmark = pytest.mark.browser
+
+SIZES = {"desk": (1280, 800), "phone": (390, 844)}
+WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
+MIN_TARGET_PX = 24
+"""WCAG 2.2, 2.5.8."""
+
+# Glyphs in the order in which they are seen from left to right, line by line.
+SEEN = """element => {
+  const seen = [];
+  const walk = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+  while (walk.nextNode()) {
+    const node = walk.currentNode;
+    for (let at = 0; at < node.length; at += 1) {
+      const range = document.createRange();
+      range.setStart(node, at); range.setEnd(node, at + 1);
+      const box = range.getBoundingClientRect();
+      if (box.width) seen.push([Math.round(box.top / 8), box.left, node.data[at]]);
+    }
+  }
+  return seen.sort((a, b) => a[0] - b[0] || a[1] - b[1]).map(glyph => glyph[2]).join("");
+}"""
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """One browser for the module and not longer: while it lives, no other test in this thread could run a loop."""
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is missing: apt-get install chromium")
+    if not (LIBRARIES / "htmx.org").exists():
+        pytest.skip("the browser libraries are missing: run script/setup")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[StaffSite]:
+    """One site for the module; asks for the browser first, so that nothing is started where there is none."""
+    assert chromium.is_connected()
+    with StaffSite(tmp_path_factory.mktemp("staff")) as running:
+        yield running
+
+
+@pytest.fixture(params=["he", "en"])
+def locale(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(params=["desk", "phone"])
+def size(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def page(chromium: Browser, site: StaffSite, locale: str, size: str) -> Iterator[Page]:
+    """A supervisor's browser, signed in, in the language of the test. Anything on its console fails the test."""
+    width, height = SIZES[size]
+    context = chromium.new_context(viewport={"width": width, "height": height}, locale=locale)
+    page = context.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    sign_in(page, site, locale)
+    yield page
+    context.close()
+    assert said == []
+
+
+def sign_in(page: Page, site: StaffSite, locale: str, login: str = "noa") -> None:
+    page.goto(site.url)
+    page.fill("#login", login)
+    page.fill("#password", PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".top")
+    if page.get_attribute("html", "lang") != locale:
+        page.click(f"button[name=locale][value={locale}]")
+        page.wait_for_selector(f"html[lang={locale}]")
+
+
+def addresses(site: StaffSite) -> list[str]:
+    refs = site.refs
+    return ["/", "/receipts", "/boxes", *(f"/receipts/{ref}" for ref in (refs.clean, refs.over, refs.forged, refs.hostile))]
+
+
+def open_proofs(page: Page) -> None:
+    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+
+
+def test_pages_are_accessible_and_fit_the_screen(page: Page, site: StaffSite, locale: str) -> None:
+    for address in addresses(site):
+        page.goto(site.url + address)
+        assert page.get_attribute("html", "dir") == ("rtl" if locale == "he" else "ltr")
+        for _ in range(2):
+            found = Axe().run(page, options=WCAG)
+            assert found.violations_count == 0, f"{address}: {json.dumps(found.response['violations'])[:1500]}"
+            wide = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
+            assert wide <= 0, address
+            open_proofs(page)
+
+
+def test_controls_are_large_enough(page: Page, site: StaffSite) -> None:
+    for address in addresses(site):
+        page.goto(site.url + address)
+        boxes = page.eval_on_selector_all(
+            "button, input:not([type=hidden]), select, textarea, summary, nav a, thead a",
+            "all => all.map(one => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])"
+            ".filter(([, box]) => box.width > 1).map(([what, box]) => [what, box.width, box.height])",
+        )
+        assert boxes
+        assert [box for box in boxes if min(box[1:]) < MIN_TARGET_PX] == [], address
+
+
+def test_values_are_seen_in_their_own_order(page: Page, site: StaffSite, locale: str) -> None:
+    page.goto(f"{site.url}/receipts/{site.refs.clean}")
+    open_proofs(page)
+    values = page.query_selector_all("main bdi[dir=ltr]")
+    assert len(values) > 40
+    for value in values:
+        stored = value.inner_text()
+        if "\n" in stored or len(value.evaluate("one => [...one.getClientRects()].map(box => box.top)")) > 1:
+            continue  # a value broken over two lines has no single order
+        seen = str(value.evaluate(SEEN))
+        assert seen.replace(" ", "") == stored.replace(" ", ""), stored
+    amount = page.query_selector(".qty .amount")
+    assert amount is not None
+    seen = str(amount.evaluate(SEEN)).replace("\u00a0", " ")
+    # In Hebrew the unit follows the number in reading order, which is to its left; its letters run from the right.
+    assert seen.strip() == {"en": "12.340 kg", "he": "ג״ק 12.340"}[locale]
+
+
+def test_raw_bytes_stand_left_to_right(page: Page, site: StaffSite, size: str) -> None:
+    if size == "phone":
+        pytest.skip("the bytes scroll sideways there")
+    page.goto(f"{site.url}/receipts/{site.refs.clean}")
+    open_proofs(page)
+    bytes_ = page.query_selector("#proof-1 .proof:last-child .bytes")
+    assert bytes_ is not None
+    assert "5320532020202020" in str(bytes_.evaluate(SEEN)).replace(" ", "")
+
+
+def test_list_is_filtered_without_leaving_the_page(page: Page, site: StaffSite) -> None:
+    page.goto(f"{site.url}/receipts")
+    rows = page.locator(".row-link")
+    expect(rows).to_have_count(8)
+    page.fill("#q", "KP-5512")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
+    assert "q=KP-5512" in page.url
+    page.go_back()
+    expect(rows).to_have_count(8)
+
+
+def test_receipt_is_reached_and_read_by_keyboard(page: Page, site: StaffSite) -> None:
+    page.goto(f"{site.url}/receipts?q=L-2611-A")
+    page.focus(".row-link")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#receipt")
+    page.focus("#proof-1 > summary")
+    page.keyboard.press("Enter")
+    expect(page.locator("#proof-1 .bytes").first).to_be_visible()
+
+
+def test_page_follows_a_change_by_itself_but_not_under_a_reader(page: Page, site: StaffSite, locale: str, size: str) -> None:
+    ref, mark = site.refs.over, f"{locale}-{size}"
+
+    async def rename(sessions: Sessions, name: str) -> None:
+        async with sessions.write() as session:
+            await session.execute(text("UPDATE party SET name = :name, name_he = :name WHERE ref = 'SUP-014'"), {"name": name})
+
+    page.goto(f"{site.url}/receipts/{ref}")
+    site.do(lambda sessions: rename(sessions, f"First {mark}"))
+    expect(page.locator("#receipt .head")).to_contain_text(f"First {mark}")
+    page.click("#proof-1 > summary")
+    site.do(lambda sessions: rename(sessions, f"Second {mark}"))
+    expect(page.locator("#moved-note")).to_be_visible()
+    expect(page.locator("#proof-1")).to_have_attribute("open", "")
+    expect(page.locator("#receipt .head")).to_contain_text(f"First {mark}")
+    page.click("#moved-note a")
+    expect(page.locator("#receipt .head")).to_contain_text(f"Second {mark}")
+
+
+def test_lost_server_is_told(page: Page, site: StaffSite, locale: str) -> None:
+    page.goto(f"{site.url}/receipts")
+    page.evaluate("window.fetch = () => Promise.reject(new TypeError('away'))")
+    words = {"en": "Not updating", "he": "לא מתעדכן"}[locale]
+    expect(page.locator(".live")).to_contain_text(words, timeout=15_000)
+
+
+def test_hostile_text_runs_nothing(page: Page, site: StaffSite) -> None:
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    page.goto(f"{site.url}/receipts/{site.refs.hostile}")
+    open_proofs(page)
+    expect(page.locator("main")).to_contain_text("<script>alert(1)</script>")
+    assert page.locator("main script, main img").count() == 0
+    assert dialogs == []
+
+
+def test_unverified_receipt_cannot_be_posted(page: Page, site: StaffSite) -> None:
+    page.goto(f"{site.url}/receipts/{site.refs.forged}")
+    expect(page.locator(".verdict.fails")).to_be_visible()
+    expect(page.locator("button.primary")).to_be_disabled()
+    shown = page.eval_on_selector(".verdict.fails", "one => getComputedStyle(one).backgroundColor")
+    assert shown == "rgb(163, 22, 33)"
