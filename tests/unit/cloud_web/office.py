@@ -72,7 +72,7 @@ def write_day(box: TestBox, clock: TurnedClock) -> Iterator[tuple[str, str]]:
     story.finish()
     yield "counted", job
     job = story.open("PO-2026-0041", "SUP-014", "DN-88213")
-    story.chicken("112.500", lot="L-2611-B")
+    story.chicken("100.500", lot="L-2611-B")
     story.item("SLM-FIL", "07290001234570", lot="S-2611/04", expiry="2026-12-02")
     box.step(story.job, Amount(line=story.line, quantity=typed("34.200", "kg", "scale_down")))
     story.confirm(kept="checked_again")

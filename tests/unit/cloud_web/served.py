@@ -1,7 +1,6 @@
 """The staff pages on a free port of 127.0.0.1, with a furnished database, on a thread of their own."""
 
 import asyncio
-import shutil
 import socket
 import threading
 from collections.abc import Callable, Coroutine
@@ -11,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from cloud.db.engine import Sessions, open_sessions
+from cloud.db.migrate import migrate
 from cloud.web import create_staff_app
 from tests.integration.conftest import TurnedClock
 from tests.unit.cloud_web.office import Refs, furnish, staff_deps
@@ -21,9 +21,8 @@ START_S = 30
 class StaffSite:
     """Started by `with`; `do` runs a coroutine on its loop, with its database, and waits for it."""
 
-    def __init__(self, folder: Path, template: Path) -> None:
-        self._path = folder / "office.db"
-        shutil.copyfile(template, self._path)
+    def __init__(self, folder: Path) -> None:
+        self._database = f"sqlite:///{folder / 'office.db'}"
         self._ready = threading.Event()
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name="staff")
@@ -58,7 +57,8 @@ class StaffSite:
 
     async def _serve(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self._sessions = open_sessions(f"sqlite:///{self._path}")
+        await migrate(self._database)
+        self._sessions = open_sessions(self._database)
         try:
             self.refs = await furnish(self._sessions, self.clock)
             app = create_staff_app(staff_deps(self._sessions, self.clock))

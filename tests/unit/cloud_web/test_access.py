@@ -67,7 +67,9 @@ async def test_sign_in_leads_to_where_one_wanted_to_go(anyone: httpx.AsyncClient
     assert (answer.status_code, answer.headers["location"]) == (303, "/receipts?state=review")
 
 
-@pytest.mark.parametrize("text", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nb", "x"])
+@pytest.mark.parametrize(
+    "text", ["https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "/a\r\nb", "x"]
+)
 def test_address_elsewhere_becomes_the_front_page(text: str) -> None:
     assert local_path(text) == "/"
 
@@ -198,9 +200,7 @@ async def test_only_named_files_are_served(anyone: httpx.AsyncClient, deps: Staf
         assert (await anyone.get(f"/static/{version}/{name}")).status_code == 404
 
 
-async def test_page_that_only_refreshes_itself_does_not_keep_a_session_alive(
-    noa: httpx.AsyncClient, now: TurnedClock
-) -> None:
+async def test_page_that_only_refreshes_itself_does_not_keep_a_session_alive(noa: httpx.AsyncClient, now: TurnedClock) -> None:
     for _ in range(3):
         now.go(minutes=50)
         last = await noa.get("/", headers={"x-seen": "0"})

@@ -63,9 +63,7 @@ async def test_counts_follow_the_filters_but_not_the_group(noa: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("sort", ["received", "-received", "ref", "-supplier", "order"])
-async def test_pages_joined_are_the_whole_list(
-    noa: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, sort: str
-) -> None:
+async def test_pages_joined_are_the_whole_list(noa: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, sort: str) -> None:
     whole = _shown(await noa.get(f"/receipts?sort={sort}"))
     monkeypatch.setattr(listing.list_receipts, "__kwdefaults__", {"limit": 3})
     joined, path, pages = [], f"/receipts?sort={sort}", 0
@@ -116,7 +114,16 @@ async def test_proof_leads_from_the_value_to_the_bytes(sign_in: SignIn, refs: Re
     tal = await sign_in("tal")
     page = (await tal.get(f"/receipts/{refs.clean}")).text
     line = page[page.index('id="proof-1"') : page.index('id="proof-2"')]
-    for part in ("scale-1", "Mettler-Toledo ICS425 B327-9911", "mt-sics", "Box 1", "By network time", "± 20 ms", "Good", "Unbroken"):
+    for part in (
+        "scale-1",
+        "Mettler-Toledo ICS425 B327-9911",
+        "mt-sics",
+        "Box 1",
+        "By network time",
+        "± 20 ms",
+        "Good",
+        "Unbroken",
+    ):
         assert part in line
     assert "53 20 53 20 20 20 20 20 31 32 2e 33 34 30 20 6b" in line
     assert "12.340" in line
@@ -132,7 +139,9 @@ async def test_typed_values_are_marked_with_who_and_why(sign_in: SignIn, refs: R
     assert 'class="typed"' in listed
 
 
-@pytest.mark.parametrize(("name", "problem"), [("tampered", "the line differs from the steps"), ("forged", "the signature is not good")])
+@pytest.mark.parametrize(
+    ("name", "problem"), [("tampered", "the line differs from the steps"), ("forged", "the signature is not good")]
+)
 async def test_evidence_that_does_not_verify_is_shown_loudly(sign_in: SignIn, refs: Refs, name: str, problem: str) -> None:
     tal = await sign_in("tal")
     page = (await tal.get(f"/receipts/{getattr(refs, name)}")).text

@@ -1,0 +1,160 @@
+"""The catalogues and the templates: every word in both languages, every value isolated, no left or right in the styles."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from string import Formatter
+
+import httpx
+import pytest
+
+from cloud.receiving.checks import CHECKS
+from cloud.receiving.machine import RECEIPT
+from cloud.web import faults, i18n
+from cloud.web.assets import OWN
+from cloud.web.i18n import LOCALES, Catalogues
+from cloud.web.rendering import TEMPLATES
+from edge.jobs.reasons import REASONS
+from tests.unit.cloud_web.conftest import SignIn
+from tests.unit.cloud_web.office import Refs
+
+CATALOGUES = Catalogues.load()
+KINDS = ("fault", "fault_title", "sign_in", "problem", "cannot_post", "check", "event", "reason", "flag", "clock", "box")
+"""Keys below these are made from codes at run time."""
+
+
+def _placeholders(text: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
+
+
+def test_both_languages_have_the_same_keys_and_placeholders() -> None:
+    english, hebrew = CATALOGUES.texts["en"], CATALOGUES.texts["he"]
+    assert english.keys() == hebrew.keys()
+    assert {key for key in english if _placeholders(english[key]) != _placeholders(hebrew[key])} == set()
+
+
+def test_hebrew_is_hebrew() -> None:
+    assert [
+        key for key, text in CATALOGUES.texts["he"].items() if not re.search("[\u05d0-\u05ea]", text.replace("CSV", ""))
+    ] == ["actor.at_box"]
+
+
+def test_every_message_can_be_read_at_a_glance() -> None:
+    assert [key for locale in LOCALES for key, text in CATALOGUES.texts[locale].items() if len(text.split()) > 15] == []
+
+
+def _used() -> set[str]:
+    found = set()
+    for path in TEMPLATES.glob("*.html"):
+        found |= set(re.findall(r"\bt\('([a-z_0-9.]+)'", path.read_text()))
+    return found
+
+
+def test_every_key_that_a_template_names_exists() -> None:
+    assert {key for key in _used() if not key.endswith(".") and not CATALOGUES.has(key)} == set()
+
+
+def test_every_key_is_used() -> None:
+    templates = "\n".join(path.read_text() for path in TEMPLATES.glob("*.html"))
+    code = "\n".join(path.read_text() for path in TEMPLATES.parent.rglob("*.py"))
+    made = (*KINDS, "state", "group", "column", "field", "role", "order_state", "proof", "actor")
+    unused = {
+        key
+        for key in CATALOGUES.texts["en"]
+        if f"'{key}'" not in templates and f'"{key}"' not in code and key.partition(".")[0] not in made
+    }
+    assert {key for key in unused if not key.startswith(("abandon.", "review."))} == set()
+
+
+def test_codes_of_the_core_have_words() -> None:
+    assert {code for code in CHECKS if not CATALOGUES.has(f"check.{code}")} == set()
+    actions = {row.action for row in RECEIPT.transitions} - {"count"}
+    assert {action for action in actions if not CATALOGUES.has(f"event.{action}")} == set()
+    states = RECEIPT.states
+    assert {state for state in states if not CATALOGUES.has(f"state.{state}")} == set()
+    reasons = {reason for codes in REASONS.values() for reason in codes}
+    assert {reason for reason in reasons if not CATALOGUES.has(f"reason.{reason}")} == set()
+    assert {status for status in faults.TITLED if not CATALOGUES.has(f"fault_title.{status}")} == set()
+
+
+def test_problems_of_the_verification_have_words() -> None:
+    source = (Path(__file__).resolve().parents[3] / "cloud/receiving/verify.py").read_text()
+    codes = set(re.findall(r"f\"([a-z_]+):\{", source)) | set(re.findall(r"yield \"([a-z_]+)\"", source))
+    codes |= set(re.findall(r"append\(\"([a-z_]+)\"\)", source))
+    assert len(codes) > 12
+    codes |= {f"{part}_{verdict}" for part in ("signature", "chain") for verdict in ("bad", "missing")}
+    assert {code for code in codes if not CATALOGUES.has(f"problem.{code}")} == set()
+    assert {key for key in CATALOGUES.texts["en"] if key.startswith("problem.") and key[8:] not in codes} == set()
+
+
+def test_say_escapes_what_is_filled_in() -> None:
+    said = CATALOGUES.say("en", "verdict.line", line="<b>")
+    assert said == "Line &lt;b&gt;"
+
+
+def test_unknown_key_is_an_error_of_ours() -> None:
+    with pytest.raises(KeyError):
+        CATALOGUES.say("en", "no.such")
+
+
+@pytest.mark.parametrize("name", ["staff.css", "proof.css"])
+def test_styles_know_no_left_and_right(name: str) -> None:
+    style = re.sub(r"/\*.*?\*/", "", (OWN / name).read_text(), flags=re.DOTALL)
+    sides = "left|right|top|bottom"
+    physical = rf"(?:margin|padding|border)-(?:{sides})|(?<![-\w])(?:{sides}|float)\s*:|text-align:\s*(?:left|right)"
+    assert re.findall(physical, style) == []
+    assert re.findall(r"(?<!-)\b(?:width|height)\s*:", re.sub(r"\(m[axin]+-width[^)]*\)", "", style)) == []
+    # Four-value shorthands set left and right apart.
+    assert re.findall(r"(?:margin|padding):(?: [^\s;]+){4}", style) == []
+
+
+def test_templates_hold_no_script_style_or_handler() -> None:
+    for path in TEMPLATES.glob("*.html"):
+        text = path.read_text()
+        assert not re.search(r"\sstyle=|\son[a-z]+=|<style|\|safe|<script(?![^>]*src=)", text), path.name
+
+
+class _Bare(HTMLParser):
+    """Finds text with a digit that stands in no isolate."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[tuple[str, bool]] = []
+        self.bare: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag in {"meta", "link", "input", "br", "use"}:
+            return
+        given = dict(attrs)
+        # The printable bytes have their direction from their class; a choice's text cannot hold elements.
+        directed = given.get("dir") is not None and tag != "html"
+        isolated = directed or tag in {"bdi", "title", "option"} or given.get("class") == "bytes"
+        self.open.append((tag, isolated))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Closed already."""
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop()[0] != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if re.search(r"\d", data) and not any(isolated for _, isolated in self.open):
+            self.bare.append(data.strip())
+
+
+@pytest.mark.parametrize("login", ["noa", "tal"])
+async def test_every_number_on_every_page_is_isolated(sign_in: SignIn, refs: Refs, login: str) -> None:
+    client: httpx.AsyncClient = await sign_in(login)
+    pages = ["/", "/receipts", "/boxes", "/receipts?q=L&order=2026&from=2026-11-22"]
+    pages += [f"/receipts/{getattr(refs, name)}" for name in refs.__slots__]
+    for path in pages:
+        finder = _Bare()
+        finder.feed((await client.get(path)).text)
+        assert finder.bare == [], path
+
+
+def test_catalogues_say_which_language_they_are_in() -> None:
+    for locale in LOCALES:
+        text = (i18n.FOLDER / locale / "LC_MESSAGES" / "staff.po").read_text()
+        assert f'"Language: {locale}\\n"' in text
