@@ -124,14 +124,14 @@ def demo(
     from firmware_sim.demo import Tools, run_demo
     from firmware_sim.demo_operator import DemoFailed
 
-    tools = Tools(prepare=_prepare_demo, step_times=_line_steps, verify=_verifies)
+    tools = Tools(prepare=prepare_demo, step_times=_line_steps, verify=_verifies)
     try:
         asyncio.run(run_demo(tools, libs, auto=auto, directory=directory, as_json=as_json))
     except DemoFailed as exc:
         _fail(exc, NO)
 
 
-async def _prepare_demo(directory: Path) -> Any:
+async def prepare_demo(directory: Path) -> Any:
     """A migrated database with the demo company, an authority, a server's certificate and an enrolled, registered box."""
     import secrets
 

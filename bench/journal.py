@@ -1,7 +1,7 @@
 """Durable readings a second: our journal beside plain sqlite3 with the same rows, the same pragmas and the same group commit.
 
-The yardstick gets its rows ready made, so the ratio carries our encoding, hashing and bookkeeping. Both are driven by one producer
-that keeps `in_flight` readings unconfirmed. Rounds alternate, the median ratio counts.
+The yardstick gets its rows ready made, so the ratio carries our encoding, hashing and bookkeeping. Both are driven by one
+producer that keeps `in_flight` readings unconfirmed. Rounds alternate, the median ratio counts.
 """
 
 import base64
@@ -27,7 +27,14 @@ ROUNDS = 5
 
 def reading(n: int) -> ReadingEntry:
     return ReadingEntry(
-        **CLOCK.stamp(), device="scale-1", driver="mt-sics", kind="mass", value=f"{n % 60000 / 1000:.3f}", unit="kg", flags=["net", "stable"], raw=RAW
+        **CLOCK.stamp(),
+        device="scale-1",
+        driver="mt-sics",
+        kind="mass",
+        value=f"{n % 60000 / 1000:.3f}",
+        unit="kg",
+        flags=["net", "stable"],
+        raw=RAW,
     )
 
 
@@ -82,7 +89,7 @@ class Driver:
     def __init__(self, in_flight: int, count: int) -> None:
         self._in_flight = in_flight
         self._count = count
-        self._durable = 0  # of this run, entries that are no readings included
+        self._durable = 0
         self._changed = threading.Condition()
 
     def durable(self, tip: int) -> None:
@@ -91,18 +98,22 @@ class Driver:
             self._changed.notify()
 
     def run(self, submit: Callable[[int], object], base: int) -> float:
+        """Readings a second; `base` entries of the run are no readings."""
         sent = 0
         started = time.perf_counter()
         while sent < self._count:
-            with self._changed:
-                self._changed.wait_for(lambda: sent - max(self._durable - base, 0) < self._in_flight)
-                free = self._in_flight - (sent - max(self._durable - base, 0))
+            free = self._room(sent, base)
             for _ in range(min(free, self._count - sent)):
                 submit(sent)
                 sent += 1
-        with self._changed:
-            self._changed.wait_for(lambda: self._durable - base >= self._count)
+        self._room(self._count + self._in_flight - 1, base)
         return self._count / (time.perf_counter() - started)
+
+    def _room(self, sent: int, base: int) -> int:
+        """Wait until there is room; how many more may be on their way."""
+        with self._changed:
+            self._changed.wait_for(lambda: sent - max(self._durable - base, 0) < self._in_flight)
+            return self._in_flight - (sent - max(self._durable - base, 0))
 
 
 def ours(in_flight: int, count: int) -> float:

@@ -63,6 +63,7 @@ class Kiosk:
 
     client: httpx.AsyncClient
     seen: list[tuple[int, str]] = field(default_factory=list)
+    _live: dict[str, Any] = field(default_factory=dict)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -110,11 +111,26 @@ class Kiosk:
         except TimeoutError as exc:
             raise DemoFailed(f"waited {WAIT_S:.0f} s for {what}") from exc
 
+    async def until_live(self, value: str) -> None:
+        """Wait until the page's stream shows this live weight. Raises DemoFailed."""
+        try:
+            async with asyncio.timeout(WAIT_S):
+                while self._live.get("value") != value:
+                    self._news.clear()
+                    await self._news.wait()
+        except TimeoutError as exc:
+            raise DemoFailed(f"waited {WAIT_S:.0f} s for {value} on the screen") from exc
+
     async def _listen(self) -> None:
         async with self.client.stream("GET", "/events", timeout=None) as response:
+            name = ""
             async for line in response.aiter_lines():
                 if line.startswith("event: "):
-                    self.seen.append((now_ns(), line.removeprefix("event: ")))
+                    name = line.removeprefix("event: ")
+                elif line.startswith("data: "):
+                    self.seen.append((now_ns(), name))
+                    if name == "live":
+                        self._live = json.loads(line.removeprefix("data: "))
                     self._news.set()
 
     @staticmethod
