@@ -4,6 +4,7 @@ The key is an example: its private number is 1, which everybody knows.
 """
 
 import base64
+import sys
 from collections.abc import Iterator
 
 from cryptography.hazmat.primitives import hashes
@@ -70,4 +71,4 @@ def block() -> str:
 
 
 if __name__ == "__main__":
-    print(block())
+    sys.stdout.write(block() + "\n")
