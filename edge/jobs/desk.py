@@ -5,7 +5,7 @@ job is read from the journal again before the next command.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
@@ -23,7 +23,7 @@ from edge.jobs.checks import Check, failed_checks
 from edge.jobs.engine import Awaits, Context, Decision, awaits, decide
 from edge.jobs.news import News, Outcome, Sound
 from edge.jobs.ports import DraftStore, JobJournal, NoDrafts
-from edge.jobs.receive import DRAFT_TEXT, Moment, ReceiveJob, apply, fold
+from edge.jobs.receive import DRAFT_TEXT, Draft, Moment, ReceiveJob, apply, fold
 from edge.jobs.weighing import why_not
 from edge.mirror.view import MasterView
 from sync_protocol.entries import StepEntry
@@ -179,7 +179,9 @@ class JobDesk:
         job = self._job if self._job is not None else ReceiveJob(self._new_id())
         decision = decide(job, command, context)
         if decision.step is None:
-            after = replace(job, draft=decision.draft, commands=job.commands | {cmd}, by=job.by or by)
+            # Kept with the draft, so that the command is known again after a restart, as a step's is from the journal.
+            draft = replace(decision.draft, cmd=cmd) if decision.draft is not None else None
+            after = replace(job, draft=draft, commands=job.commands | {cmd}, by=job.by or by)
             await self._drafts.save_draft(job.id, _draft_text(after))
         else:
             after = await self._write(job, decision, by=by, cmd=cmd)
@@ -240,24 +242,22 @@ class JobDesk:
         self._closed = {job.id: job for job in list(found.values())[-CLOSED_KEPT:] if job.closed}
         still_open = [job for job in found.values() if not job.closed]
         self._job = still_open[-1] if still_open else None
-        self._restore_draft(drafts)
+        await self._restore_draft(drafts)
         self._stale = False
         self.news.changed()
         log.info("jobs_replayed", jobs=len(found), open=len(still_open), unreadable=len(unreadable))
 
-    def _restore_draft(self, drafts: Any) -> None:
+    async def _restore_draft(self, drafts: Mapping[str, str]) -> None:
+        """A draft that does not fit is let go of: it would fit again at a later stage of the job, and ask for what is done."""
         for job_id, text in drafts.items():
-            if (self._job is not None and self._job.id != job_id) or job_id in self._closed:
-                continue
-            try:
-                draft = DRAFT_TEXT.validate_json(text)
-            except ValidationError:
-                log.warning("draft_unreadable", job=job_id)
-                continue
+            draft = _read_draft(job_id, text)
             job = self._job or ReceiveJob(job_id)
             # A draft is older than a step that was written after it: it fits only the stage it was made in.
-            if (draft.kind == "order") == (job.steps == 0) and job.current is None:
-                self._job = replace(job, draft=draft)
+            fits = job.id == job_id and job_id not in self._closed and job.current is None
+            if draft is None or not fits or (draft.kind == "order") != (job.steps == 0):
+                await self._drafts.save_draft(job_id, None)
+                continue
+            self._job = replace(job, draft=draft, commands=job.commands | ({draft.cmd} if draft.cmd else set()))
 
     def _new_id(self) -> str:
         return str(uuid7(self.clock.wall_ns() // 1_000_000, self._entropy(10)))
@@ -268,6 +268,14 @@ def _weight_of(captured: Captured) -> FieldValue:
     if not value or isinstance(value, str):
         raise JobRefused("take_no_data")
     return FieldValue(value=plain(value), unit=captured.reading.unit, mode="device", reading=str(captured.entry))
+
+
+def _read_draft(job: str, text: str) -> Draft | None:
+    try:
+        return DRAFT_TEXT.validate_json(text)
+    except ValidationError:
+        log.warning("draft_unreadable", job=job)
+        return None
 
 
 def _draft_text(job: ReceiveJob) -> str | None:

@@ -68,11 +68,12 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class OrderDraft:
-    """An order was chosen, its delivery note is awaited; no step yet."""
+    """An order was chosen, its delivery note is awaited; no step yet. `cmd` is the command that made the draft."""
 
     order: str
     scan: str | None = None
     kind: Literal["order"] = "order"
+    cmd: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class ItemDraft:
     expiry: FieldValue | None = None
     again: bool = False
     kind: Literal["item"] = "item"
+    cmd: str | None = None
 
 
 Draft = OrderDraft | ItemDraft
