@@ -313,3 +313,26 @@ async def test_two_workers_with_a_new_run_and_a_fork_of_it_keep_one_content(data
             await worker.engine.dispose()
     assert sorted(type(answer).__name__ for answer in answers) == ["Ack", "Refused"]
     assert len(await _contents(sessions, run.run)) == 2
+
+
+async def test_worker_that_comes_while_another_stores_waits_for_it(database_url: str, sessions, box, monkeypatch) -> None:
+    run = _journal(box, 9)
+    await receive_frame(sessions, box=box.id, frame=box.frame(0, 5), now=box.clock.now)
+    store = receive._store
+
+    async def slowly(*args: object) -> None:
+        await asyncio.sleep(0.3)  # long enough for the other worker to read the position, if nothing keeps it from that
+        await store(*args)
+
+    monkeypatch.setattr(receive, "_store", slowly)
+    other = open_sessions(database_url)
+    try:
+        frame = box.frame(5, 5)
+        first, second = await asyncio.gather(
+            *(receive_frame(worker, box=box.id, frame=frame, now=box.clock.now) for worker in (sessions, other))
+        )
+    finally:
+        await other.engine.dispose()
+    assert first == second
+    assert await _contents(sessions, run.run) == run.entries
+    assert await _events(sessions) == ["batch_again"]

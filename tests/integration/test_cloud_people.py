@@ -166,3 +166,12 @@ async def test_old_sessions_are_thrown_away_when_somebody_signs_in(sessions, clo
     await sign_in(sessions, login="noa", password=PASSWORD, now=clock.now)
     async with sessions.read() as session:
         assert len(list(await session.scalars(select(WebSession)))) == 1
+
+
+async def test_right_guess_that_waited_while_others_locked_the_account_does_not_get_in(sessions, clock, noa) -> None:
+    for _ in range(FREE_TRIES):
+        await _try(sessions, clock.now)
+    async with sessions.write() as session:
+        settled = await accounts._settle(session, "noa", clock.now, right=True)
+    assert isinstance(settled, SignInRefused)
+    assert settled.code == "locked"

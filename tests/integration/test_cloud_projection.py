@@ -219,7 +219,16 @@ async def test_run_naming_another_boxs_run_as_parent_does_not_wait_for_it(sessio
     assert len((await _picture(sessions))["receipts"]) == 1
 
 
-async def test_two_projectors_at_once_take_every_entry_once(database_url: str, sessions, box, demo, story) -> None:
+async def test_two_projectors_at_once_take_every_entry_once(database_url: str, sessions, box, demo, story, monkeypatch) -> None:
+    entries = projection._entries
+
+    async def slowly(*args: object) -> object:
+        found = await entries(*args)
+        await asyncio.sleep(0.05)  # long enough for the other one to read the same, if nothing keeps it from that
+        return found
+
+    monkeypatch.setattr(projection, "_entries", slowly)
+    monkeypatch.setattr(projection, "CHUNK", 8)
     _tell(box, story)
     await box.deliver(sessions)
     other = open_sessions(database_url)

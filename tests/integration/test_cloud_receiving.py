@@ -15,6 +15,7 @@ from cloud.masters.machine import PURCHASE_ORDER
 from cloud.masters.models import OrderLine, Product, PurchaseOrder
 from cloud.people.accounts import NewUser, create_user
 from cloud.people.models import Role, User
+from cloud.receiving import machine
 from cloud.receiving.decisions import abandon, decide_exception, mark_reviewed, post, receipt_by_ref
 from cloud.receiving.models import ProjectionFault, Receipt
 from cloud.receiving.projection import project_all
@@ -729,3 +730,34 @@ async def test_receipt_is_found_by_number_only(sessions, box, demo, story) -> No
         assert (await receipt_by_ref(session, "GR-2026-000001")).uid == story.job
         with pytest.raises(NotFound):
             await receipt_by_ref(session, story.job)
+
+
+async def test_two_receipts_that_are_too_much_together_are_not_both_posted_at_once(
+    database_url: str, sessions, box, demo, story, clock, monkeypatch
+) -> None:
+    for document, value in (("DN-1", "100.000"), ("DN-2", "100.000")):
+        story.open(document=document)
+        story.chicken(value, lot=None)
+        story.finish()
+    await _run(sessions, box)
+    for receipt in await _receipts(sessions):
+        accepted = {"exception": receipt.exceptions[0].id, "decision": "accept", "taken": _taken(clock), "version": None}
+        await decide_exception(sessions, ref=receipt.ref, **accepted)
+    verify = machine.verify
+
+    async def slowly(session, receipt):
+        await asyncio.sleep(0.3)  # long enough for the other one to read what was received, if nothing keeps it from that
+        return await verify(session, receipt)
+
+    monkeypatch.setattr(machine, "verify", slowly)
+    other = open_sessions(database_url)
+    try:
+        refs = [receipt.ref for receipt in await _receipts(sessions)]
+        posts = [
+            post(each, ref=ref, taken=_taken(clock), version=None) for each, ref in zip((sessions, other), refs, strict=True)
+        ]
+        results = await asyncio.gather(*posts, return_exceptions=True)
+    finally:
+        await other.engine.dispose()
+    assert sorted(type(result).__name__ for result in results) == ["GuardFailed", "NoneType"]
+    assert await _received(sessions) == 100
