@@ -102,8 +102,5 @@ def hex_dump(data: bytes) -> list[tuple[str, str, str]]:
     rows = []
     for start in range(0, len(data), 16):
         part = data[start : start + 16]
-        rows.append(
-            (f"{start:04x}", part.hex(" "), "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in part))
-        )
+        rows.append((f"{start:04x}", part.hex(" "), "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in part)))
     return rows
-

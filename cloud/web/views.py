@@ -85,7 +85,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a receipt with the proof of each of its values."""
+    """One line of a receipt with the proof of each of its values; `problems` are those of the line itself."""
 
     number: int
     sku: str
@@ -96,6 +96,7 @@ class Line:
     unit: str | None
     standing: str
     discard_reason: str | None
+    problems: tuple[str, ...] = ()
     proofs: tuple[Proof, ...] = ()
 
     def proof(self, name: str) -> Proof | None:
@@ -104,7 +105,7 @@ class Line:
 
     @property
     def ok(self) -> bool:
-        return all(proof.ok for proof in self.proofs)
+        return not self.problems and all(proof.ok for proof in self.proofs)
 
 
 @dataclass(frozen=True, slots=True)

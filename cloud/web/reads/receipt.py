@@ -25,6 +25,7 @@ async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
     proofs = [_proof(field, boxes, people) for field in report.fields]
     events = await history(session, "receipt", row.ref)
     lined = list(zip(report.fields, proofs, strict=True))
+    of_lines = [_located(problem) for problem in report.problems]
     return views.Receipt(
         ref=row.ref,
         uid=row.uid,
@@ -45,7 +46,14 @@ async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
         finished_received_at=row.finished_received_at,
         verification=verification(report),
         cannot_post=_cannot_post(row, report),
-        lines=tuple(_line(line, tuple(shown for field, shown in lined if field.line == line.number)) for line in row.lines),
+        lines=tuple(
+            _line(
+                line,
+                tuple(code for number, _, code, _ in of_lines if number == line.number),
+                tuple(shown for field, shown in lined if field.line == line.number),
+            )
+            for line in row.lines
+        ),
         header_proofs=tuple(shown for field, shown in lined if field.line is None),
         exceptions=tuple(
             views.FailedCheck(
@@ -105,7 +113,7 @@ def _cannot_post(row: Receipt, report: VerifyReport) -> str | None:
     return "undecided" if questions else None
 
 
-def _line(line: ReceiptLine, proofs: tuple[views.Proof, ...]) -> views.Line:
+def _line(line: ReceiptLine, problems: tuple[str, ...], proofs: tuple[views.Proof, ...]) -> views.Line:
     product = line.product
     return views.Line(
         number=line.number,
@@ -117,6 +125,7 @@ def _line(line: ReceiptLine, proofs: tuple[views.Proof, ...]) -> views.Line:
         unit=line.unit,
         standing=line.standing,
         discard_reason=line.discard_reason,
+        problems=problems,
         proofs=proofs,
     )
 

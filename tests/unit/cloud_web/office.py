@@ -40,7 +40,8 @@ async def furnish(sessions: Sessions, clock: TurnedClock) -> Refs:
     async with sessions.write() as session:
         taken = Taken(ADMIN, clock.now)
         await load_demo(session, taken, pins={}, passwords={"noa": PASSWORD, "omar": PASSWORD})
-        await create_user(session, NewUser("tal", "Tal Cohen · טל כהן", Role.VIEWER, password=PASSWORD, locale="en"), taken)
+        for login, name, role in (("tal", "Tal Cohen · טל כהן", Role.VIEWER), ("ron", "Ron Adler · רון אדלר", Role.SUPERVISOR)):
+            await create_user(session, NewUser(login, name, role, password=PASSWORD, locale="en"), taken)
     box = TestBox(1, clock)
     await box.register(sessions)
     spare = TestBox(2, clock)

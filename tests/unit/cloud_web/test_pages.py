@@ -148,6 +148,8 @@ async def test_evidence_that_does_not_verify_is_shown_loudly(sign_in: SignIn, re
     assert 'class="verdict fails" role="alert"' in page
     assert problem in page
     assert "cannot be posted" in page
+    assert '<tbody class="fails">' in page
+    assert "All verified" not in page[page.index('id="lines"') : page.index('id="facts"')]
 
 
 async def test_json_says_the_same(noa: httpx.AsyncClient, refs: Refs) -> None:
