@@ -83,6 +83,16 @@ class Stored:
         rows = _rows(self.cloud_database, "SELECT actor, action, ref FROM event ORDER BY id")
         return [(actor, action, ref) for actor, action, ref in rows]
 
+    def positions(self) -> list[tuple[str, int]]:
+        """How many entries the cloud has acknowledged, by run."""
+        return [(run, acked) for run, acked in _rows(self.cloud_database, "SELECT run, acked FROM run_state")]
+
+    def quarantined(self) -> list[tuple[str, str]]:
+        """Box and reason of every frame that was kept aside, oldest first."""
+        return [
+            (box, reason) for box, reason in _rows(self.cloud_database, "SELECT box_id, reason FROM quarantine ORDER BY id")
+        ]
+
 
 def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
     # A writer holds these files: reading must neither create nor lock them.
