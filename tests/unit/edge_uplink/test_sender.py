@@ -1,0 +1,289 @@
+"""The sender: everything arrives once and in order, whatever the cloud answers, and nobody is asked without a pause."""
+
+import asyncio
+import math
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from edge.uplink.backoff import ASKED_CAP_S, Backoff
+from edge.uplink.cloud import CloudAway
+from sync_protocol.answers import Ack, Need, Refused
+from sync_protocol.entries import parse
+
+HEX = "0" * 64
+
+
+def arrived(inbox: Any, run: str) -> list[str]:
+    return [entry.name for entry in map(parse, inbox.entries.get(run, [])) if entry.t == "note"]
+
+
+def kinds(inbox: Any, run: str) -> list[str]:
+    return [entry.t for entry in map(parse, inbox.entries.get(run, []))]
+
+
+async def earlier_runs(open_journal: Any, note: Any, *names: str) -> list[str]:
+    runs = []
+    for name in names:
+        async with open_journal() as journal:
+            await journal.append(note(name))
+            runs.append(journal.run)
+    return runs
+
+
+async def test_runs_arrive_oldest_first_one_frame_at_a_time(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    old = await earlier_runs(open_journal, note, "a", "b")
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await asyncio.gather(*(journal.append(note(f"n{n}")) for n in range(700)))
+        await until(lambda: running.sender.waiting() == 0)
+        order = list(dict.fromkeys(batch.run for batch in cloud_inbox.batches))
+        assert order == [*old, journal.run]
+        assert (cloud_inbox.most_at_once, running.pauses) == (1, [])
+        assert arrived(cloud_inbox, journal.run) == [f"n{n}" for n in range(700)]
+        assert [arrived(cloud_inbox, run) for run in old] == [["a"], ["b"]]
+        # A quiet journal asks nobody.
+        asked = len(cloud_inbox.batches)
+        await asyncio.sleep(0.05)
+        assert len(cloud_inbox.batches) == asked
+        await journal.append(note("late"))
+        await until(lambda: arrived(cloud_inbox, journal.run)[-1] == "late")
+    assert (running.sender.facts.up, running.sender.facts.alarm) == (True, None)
+
+
+async def test_positions_survive_a_restart_and_a_lost_one_costs_a_harmless_resend(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, tmp_path: Path
+) -> None:
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await journal.append(note("a"))
+        await until(lambda: running.sender.waiting() == 0)
+        first = journal.run
+    sent = len(cloud_inbox.batches)
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
+        assert first not in {batch.run for batch in cloud_inbox.batches[sent:]}
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    with connection:
+        connection.execute("UPDATE run SET acked = 0")
+    connection.close()
+    before = list(cloud_inbox.entries[first])
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
+    assert cloud_inbox.entries[first] == before
+    assert running.pauses == []
+
+
+async def test_a_gap_is_filled_from_where_the_cloud_says(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        for number in range(4):
+            await journal.append(note(f"n{number}"))
+        await until(lambda: running.sender.waiting() == 0)
+        cloud_inbox.restored({journal.run: 2})
+        with capture_logs() as logs:
+            await journal.append(note("next"))
+            await until(lambda: arrived(cloud_inbox, journal.run)[-1:] == ["next"])
+        assert arrived(cloud_inbox, journal.run) == ["n0", "n1", "n2", "n3", "next"]
+        assert [line["acked"] for line in logs if line["event"] == "cloud_went_back"] == [2]
+        assert len(running.pauses) == 1
+
+
+async def test_a_restored_cloud_is_asked_about_every_run_again(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    old = await earlier_runs(open_journal, note, "a", "b", "c")
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
+        cloud_inbox.restored({old[0]: 2, old[1]: 1})
+        await journal.append(note("news"))
+        await until(lambda: [arrived(cloud_inbox, run) for run in old] == [["a"], ["b"], ["c"]])
+        await until(lambda: arrived(cloud_inbox, journal.run) == ["news"] and running.sender.waiting() == 0)
+    assert running.sender.facts.alarm is None
+
+
+@pytest.mark.parametrize("err", ["fork", "sig", "schema", "quarantine"])
+async def test_a_refused_run_stops_and_the_others_go_on(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, err: str
+) -> None:
+    (old,) = await earlier_runs(open_journal, note, "a")
+    cloud_inbox.script = [Refused(err=err)]
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: "cloud_refused" in arrived(cloud_inbox, journal.run))
+        await until(lambda: running.sender.waiting() == 2)
+        refused = parse(cloud_inbox.entries[journal.run][-2])
+        assert [batch.run for batch in cloud_inbox.batches].count(old) == 1
+    notes = [entry for entry in map(parse, cloud_inbox.entries[journal.run]) if entry.t == "note"]
+    assert [entry.data for entry in notes] == [{"reason": err, "run": old}], refused
+    assert (running.sender.facts.alarm, running.pauses) == (err, [])
+
+
+async def test_an_ack_with_another_hash_than_ours_is_a_fork(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    (old,) = await earlier_runs(open_journal, note, "a")
+    cloud_inbox.script = [Ack(run=old, acked=2, hash=HEX, gen=0, srv_time="2026-05-01T10:00:00Z")]
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.facts.alarm == "fork" and journal.run in cloud_inbox.entries)
+        assert (await journal.reader.outbox()).runs[0].acked == 0
+
+
+async def test_a_revoked_box_sends_nothing_more(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    cloud_inbox.always = Refused(err="revoked", retry_s=5)
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.facts.alarm == "revoked")
+        for number in range(5):
+            await journal.append(note(f"n{number}"))
+        await asyncio.sleep(0.05)
+        assert len(cloud_inbox.batches) == 1
+        assert running.sender.waiting() == journal.tip
+
+
+async def test_what_is_gone_from_the_journal_is_told_once_and_holds_up_nobody(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, tmp_path: Path
+) -> None:
+    old, whole = await earlier_runs(open_journal, note, "a", "b")
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    with connection:
+        connection.execute("DELETE FROM entry WHERE seq = 0 AND run = (SELECT id FROM run WHERE run = ?)", (old,))
+        connection.execute("UPDATE run SET acked = 1 WHERE run = ?", (old,))
+    connection.close()
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: "cloud_refused" in arrived(cloud_inbox, journal.run))
+        await asyncio.sleep(0.05)
+        assert not running.task.done()
+        assert old not in {batch.run for batch in cloud_inbox.batches}
+        assert arrived(cloud_inbox, whole) == ["b"]
+    assert (running.sender.facts.alarm, running.pauses) == ("pruned", [])
+
+
+async def test_a_run_that_was_let_go_whole_does_not_count_against_what_waits(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, tmp_path: Path
+) -> None:
+    (old,) = await earlier_runs(open_journal, note, "a")
+    connection = sqlite3.connect(tmp_path / "journal.db")
+    with connection:
+        connection.execute("DELETE FROM entry")
+        connection.execute("UPDATE run SET acked = 2")
+    connection.close()
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
+        assert old not in {batch.run for batch in cloud_inbox.batches}
+
+
+async def test_a_cloud_that_was_away_gets_everything_when_it_is_back(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, clock: Any
+) -> None:
+    cloud_inbox.always = CloudAway("no network")
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        with capture_logs() as logs:
+            await journal.append(note("while away"))
+            await until(lambda: len(running.pauses) > 6)
+            assert running.pauses[:6] == [1, 2, 4, 8, 8, 8]
+            assert (running.sender.facts.up, running.sender.waiting()) == (False, 2)
+            cloud_inbox.always = None
+            await until(lambda: running.sender.waiting() == 0)
+            clock.turn(5)
+            cloud_inbox.always = CloudAway("again")
+            pauses = len(running.pauses)
+            await journal.append(note("x"))
+            await until(lambda: len(running.pauses) > pauses + 1)
+        assert running.pauses[pauses : pauses + 2] == [1, 2]
+    assert [line["event"] for line in logs] == ["cloud_lost", "cloud_answered", "cloud_lost"]
+    assert arrived(cloud_inbox, journal.run) == ["while away"]
+
+
+STATES = {
+    "away": CloudAway("no network"),
+    "slow down": Refused(err="slow_down"),
+    "slow down at no pace": Refused(err="slow_down", retry_s=0),
+    "slow down at nonsense": Refused(err="slow_down", retry_s=-5),
+    "another run's answer": Ack(run="f" * 32, acked=3, hash=HEX, gen=0, srv_time=""),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_no_state_is_a_busy_loop(open_journal: Any, cloud_inbox: Any, sending: Any, until: Any, state: str) -> None:
+    cloud_inbox.always = STATES[state]
+    async with open_journal() as journal, sending(journal, cloud_inbox, stop_after=8) as running:
+        await until(lambda: len(running.pauses) == 8)
+        assert len(cloud_inbox.batches) == 8
+    assert running.pauses == [1, 2, 4, 8, 8, 8, 8, 8]
+
+
+async def test_a_cloud_that_goes_to_and_fro_is_asked_ever_more_slowly(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    async with open_journal() as journal:
+        for number in range(5):
+            await journal.append(note(f"n{number}"))
+        hashes = [await journal.reader.hash_at(journal.run, seq) for seq in range(6)]
+
+        def swing(_batch: Any) -> Any:
+            at = 2 + 2 * (len(cloud_inbox.batches) % 2)
+            return {"run": journal.run, "need": at, "hash": hashes[at - 1].hex(), "gen": 0}
+
+        cloud_inbox.always = lambda batch: Need(**swing(batch))
+        async with sending(journal, cloud_inbox, stop_after=6) as running:
+            await until(lambda: len(running.pauses) == 6)
+            assert len(cloud_inbox.batches) == 6
+    assert running.pauses == [1, 2, 4, 8, 8, 8]
+
+
+async def test_the_cloud_is_given_the_time_it_asks_for(open_journal: Any, cloud_inbox: Any, sending: Any, until: Any) -> None:
+    cloud_inbox.script = [Refused(err="slow_down", retry_s=42), CloudAway("503", 17.0)]
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: journal.run in cloud_inbox.entries)
+    assert running.pauses == [42, 17]
+
+
+@pytest.mark.parametrize(
+    ("asked", "pause"),
+    [(None, 1.0), (0.0, 1.0), (-3.0, 1.0), (30.0, 30.0), (1e300, ASKED_CAP_S), (math.inf, ASKED_CAP_S), (math.nan, 1.0)],
+)
+def test_no_number_silences_a_box_for_good(asked: float | None, pause: float) -> None:
+    assert Backoff(300, lambda: 1.0).pause(asked) == pause
+
+
+def test_jitter_spreads_between_a_fifth_and_the_whole_and_never_leaves_the_cap() -> None:
+    for random in (0.0, 0.5, 0.999):
+        backoff = Backoff(300, lambda random=random: random)
+        pauses = [backoff.pause() for _ in range(100)]
+        assert all(0.2 <= pause <= 300 for pause in pauses)
+        assert pauses[-1] == pytest.approx(300 * (0.2 + 0.8 * random))
+        backoff.reset()
+        assert backoff.pause() == pytest.approx(0.2 + 0.8 * random)
+
+
+async def test_time_is_anchored_at_most_every_ten_minutes_at_the_moment_of_the_answer(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, clock: Any
+) -> None:
+    def slowly(batch: Any) -> Any:
+        clock.turn(0.25)
+        return cloud_inbox.take(batch)
+
+    cloud_inbox.always = slowly
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+
+        async def appended(name: str) -> None:
+            await journal.append(note(name))
+            await until(lambda: arrived(cloud_inbox, journal.run)[-1:] == [name] and running.sender.waiting() == 0)
+
+        for name in ("a", "b", "c"):
+            await appended(name)
+        assert kinds(cloud_inbox, journal.run).count("anchor") == 1
+        clock.turn(598)
+        await appended("d")
+        assert kinds(cloud_inbox, journal.run).count("anchor") == 1
+        clock.turn(10)
+        await appended("e")
+        await appended("f")
+    anchors = [entry for entry in map(parse, cloud_inbox.entries[journal.run]) if entry.t == "anchor"]
+    assert [(anchor.rtt_ns, anchor.srv_time) for anchor in anchors] == [(250_000_000, "2026-05-01T10:00:00.000Z")] * 2
+    assert anchors[0].mono_ns == 1_000_250_000_000
