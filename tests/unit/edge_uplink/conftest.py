@@ -225,11 +225,25 @@ class Server:
 
 
 @pytest.fixture
-def serve(tmp_path: Path, authority: Authority, now: datetime) -> Callable[..., AbstractAsyncContextManager[Server]]:
-    """`async with serve(app)`; `by` another authority makes an impostor, `port` takes a place again."""
+async def clouds() -> AsyncIterator[list[Cloud]]:
+    """Every Cloud of the test, closed at the end."""
+    made: list[Cloud] = []
+    yield made
+    for cloud in made:
+        await cloud.aclose()
+
+
+@pytest.fixture
+def serve(
+    tmp_path: Path, authority: Authority, now: datetime, clouds: list[Cloud]
+) -> Callable[..., AbstractAsyncContextManager[Server]]:
+    """`async with serve(app)`; `by` another authority makes an impostor, `port` takes a place again.
+
+    The clients are closed first, which a server's shutdown would wait for; not so with `stays`.
+    """
 
     @asynccontextmanager
-    async def run(app: Any, *, by: Authority | None = None, port: int = 0) -> AsyncIterator[Server]:
+    async def run(app: Any, *, by: Authority | None = None, port: int = 0, stays: bool = False) -> AsyncIterator[Server]:
         files = enroll_server(tmp_path / f"server-{secrets.token_hex(4)}", by or authority, names=["127.0.0.1"], now=now)
         context = server_ssl_context(files.certificate, files.key, authority_file(tmp_path), True)
         server = Server(app)
@@ -252,6 +266,8 @@ def serve(tmp_path: Path, authority: Authority, now: datetime) -> Callable[..., 
         try:
             yield server
         finally:
+            for cloud in () if stays else clouds:
+                await cloud.aclose()
             running.should_exit = True
             async with asyncio.timeout(DEADLINE_S):
                 await task
@@ -264,14 +280,11 @@ def authority_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def connect(box: Identity) -> AsyncIterator[Callable[..., Cloud]]:
+def connect(box: Identity, clouds: list[Cloud]) -> Callable[..., Cloud]:
     """`connect(server.url)`: a Cloud with the box's certificate, closed at the end."""
-    made: list[Cloud] = []
 
     def make(url: str, tls: ssl.SSLContext | None = None, **more: Any) -> Cloud:
-        made.append(Cloud.at(url, tls or box.client_ssl_context(), **more))
-        return made[-1]
+        clouds.append(Cloud.at(url, tls or box.client_ssl_context(), **more))
+        return clouds[-1]
 
-    yield make
-    for cloud in made:
-        await cloud.aclose()
+    return make
