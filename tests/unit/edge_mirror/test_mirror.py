@@ -292,6 +292,21 @@ async def test_a_full_disk_leaves_the_old_state_and_the_next_save_is_whole(path:
         assert await store.load() == ("2", big)
 
 
+async def test_a_failed_statement_takes_the_whole_save_back(path: Path) -> None:
+    one, two = ({("product", key): Row("product", key, 1, {})} for key in "ab")
+    async with MirrorStore.open(path) as store:
+        await store.save({}, one, "1")
+        # SQLite leaves the transaction open after this fault, with the deletion in it.
+        refuse = "CREATE TRIGGER no BEFORE INSERT ON cookie BEGIN SELECT RAISE(ABORT, 'refused'); END"
+        await store._connection.execute(refuse)
+        with pytest.raises(MirrorFault, match="refused"):
+            await store.save(one, two, "2")
+        assert await store.load() == ("1", one)
+        await store._connection.execute("DROP TRIGGER no")
+        await store.save(one, two, "2")
+    assert await on_disk(path) == ("2", ["b"])
+
+
 async def test_a_cancelled_save_leaves_one_whole_state_and_the_store_usable(path: Path) -> None:
     states = [{("product", str(n)): Row("product", str(n), rev, {}) for n in range(200)} for rev in range(8)]
     async with MirrorStore.open(path) as store:
