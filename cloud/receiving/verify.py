@@ -29,7 +29,8 @@ class FieldProof(BaseModel):
     """One field and its way back. Times are ISO 8601 in UTC; `raw_hex` are the bytes of the instrument's frame.
 
     `line` None means the head of the receipt. `signature` and `chain` are those of the reading, or of the operator's step when
-    the value was typed; `settings` are the device's, with which its driver reads `raw_hex` again; `step_good` says whether the step itself is proved. `problems` are translation keys; empty means `ok`.
+    the value was typed; `settings` are the device's, with which its driver reads `raw_hex` again; `step_good` says whether the
+    step itself is proved. `problems` are translation keys; empty means `ok`.
     """
 
     model_config = ConfigDict(frozen=True)

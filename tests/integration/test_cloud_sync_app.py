@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -11,10 +12,13 @@ from fastapi import Request
 from sqlalchemy import select
 
 from cloud.app import create_sync_app
+from cloud.boxes.models import Box, BoxStatus
+from cloud.boxes.registry import set_status
 from cloud.db import engine
 from cloud.db.engine import Sessions, open_sessions
 from cloud.deps import SyncDeps
 from cloud.ingest.routes import BodyTooLarge, read_frame
+from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.models import Event
 from sync_protocol import answers, mirror, signing
 from sync_protocol.frame import MAX_FRAME
@@ -169,3 +173,21 @@ async def test_unchanged_mirror_is_answered_with_304(door: Door, box, demo) -> N
 
 async def test_health_needs_no_certificate(door: Door) -> None:
     assert (await door.client.get("/health")).json() == {"status": "ok"}
+
+
+@pytest.mark.parametrize("status", [BoxStatus.SUSPENDED, BoxStatus.REVOKED])
+async def test_box_that_is_not_active_gets_no_master_data(door: Door, sessions, box, demo, clock, status: BoxStatus) -> None:
+    async with sessions.write() as session:
+        await set_status(session, box=box.id, status=status, taken=Taken(Actor.user("root", "admin"), clock.now, "lost"))
+    door.certificate = box.certificate()
+    response = await door.client.get(down("receiving-1"))
+    assert (response.status_code, response.json()["code"]) == (403, f"box_{status}")
+
+
+async def test_calling_is_noted_as_last_seen(door: Door, sessions, box, demo, clock) -> None:
+    door.certificate = box.certificate()
+    for seconds, seen in ((0, clock.now), (3, clock.now), (20, clock.now + timedelta(seconds=23))):
+        clock.go(seconds=seconds)
+        await door.client.get(down("receiving-1"))
+        async with sessions.read() as session:
+            assert (await session.get_one(Box, box.id)).last_seen == seen
