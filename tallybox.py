@@ -9,7 +9,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -100,6 +101,21 @@ def _first(exc: BaseException) -> BaseException:
     while isinstance(exc, BaseExceptionGroup):
         exc = exc.exceptions[0]
     return exc
+
+
+@contextmanager
+def _database() -> Iterator[None]:
+    """What the core or its database refuses is one line and exit code 3: 1 would say that a record does not verify."""
+    from sqlalchemy.exc import DBAPIError
+
+    from cloud.errors import CloudError
+
+    try:
+        yield
+    except CloudError as exc:
+        _fail(exc)
+    except DBAPIError as exc:
+        _fail(f"the database cannot be used (is it migrated?): {str(exc.orig).splitlines()[0]}")
 
 
 def _now() -> Any:
@@ -307,7 +323,6 @@ def cloud_run(
     organisation: str = "",
 ) -> None:
     """Run the core until stopped; prints {"sync": address, "staff": address} once both are served. Migrate first."""
-    from cloud.errors import CloudError
     from cloud.runner import CloudSettings, SyncTls, run_cloud
     from provisioning.enroll import ServerFiles
     from provisioning.errors import ProvisioningError
@@ -319,8 +334,9 @@ def cloud_run(
         files = ServerFiles.within(server)
         context = server_ssl_context(files.certificate, files.key, files.ca, require_client=True)
         tls = SyncTls(context, TlsPeerProtocol)
-        _until_stopped(run_cloud(settings, tls, announce=lambda sync, staff: _announce(sync=sync, staff=staff)))
-    except (CloudError, ProvisioningError, OSError) as exc:
+        with _database():
+            _until_stopped(run_cloud(settings, tls, announce=lambda sync, staff: _announce(sync=sync, staff=staff)))
+    except (ProvisioningError, OSError) as exc:
         _fail(exc)
 
 
@@ -328,12 +344,9 @@ def cloud_run(
 def cloud_migrate(db: Database, as_json: Json = False) -> None:
     """Bring the database to this program's schema; creates a SQLite file."""
     from cloud.db.migrate import migrate
-    from cloud.errors import CloudError
 
-    try:
+    with _database():
         revision = asyncio.run(migrate(db))
-    except CloudError as exc:
-        _fail(exc)
     print(json.dumps({"revision": revision}) if as_json else f"the database is at {revision}")
 
 
@@ -347,7 +360,6 @@ def cloud_user(
 ) -> None:
     """Add a person. TALLYBOX_PASSWORD and TALLYBOX_PIN (4 to 6 digits) hold the secrets; there are no defaults."""
     from cloud.db.engine import open_sessions
-    from cloud.errors import CloudError
     from cloud.kernel.actor import Actor, Taken
     from cloud.people.accounts import NewUser, create_user
     from cloud.people.models import Role
@@ -366,10 +378,8 @@ def cloud_user(
         finally:
             await sessions.engine.dispose()
 
-    try:
+    with _database():
         asyncio.run(add())
-    except CloudError as exc:
-        _fail(exc)
     print(f"{login} is added as {role}")
 
 
@@ -380,7 +390,6 @@ def cloud_user(
 def verify(ref: str, db: Database, as_json: Json = False) -> None:
     """Recompute a receipt from its signed entries, and decode every raw frame again. Exit 1 when it does not verify."""
     from cloud.db.engine import open_sessions
-    from cloud.errors import CloudError
     from cloud.receiving.verify import VerifyReport, verify_receipt
 
     async def look() -> VerifyReport:
@@ -391,10 +400,8 @@ def verify(ref: str, db: Database, as_json: Json = False) -> None:
         finally:
             await sessions.engine.dispose()
 
-    try:
+    with _database():
         report = asyncio.run(look())
-    except CloudError as exc:
-        _fail(exc)
     again = [_decoded_again(field) for field in report.fields]
     ok = report.ok and all(result is not False for result in again)
     if as_json:
@@ -464,9 +471,11 @@ def _decode_line(line: bytes, protocol: str | None, params: str) -> list[Any]:
 
     try:
         asked = json.loads(line)
-        name, given = asked.pop("protocol", protocol), asked.pop("params", None)
-    except (ValueError, AttributeError, RecursionError):
+    except (ValueError, RecursionError):
+        asked = None
+    if not isinstance(asked, dict):
         return [{"error": True, "reason": "not a JSON object"}]
+    name, given = asked.pop("protocol", protocol), asked.pop("params", None)
     if not isinstance(name, str) or not isinstance(given, dict | None):
         return [{"error": True, "reason": "protocol is a name and params an object"}]
     return list(decoding.decode(name, asked, _params(params) if given is None else given))
@@ -602,15 +611,15 @@ def provision_enroll(
     as_json: Json = False,
 ) -> None:
     """Give a box a key and a certificate, and let the core know it."""
-    from cloud.errors import CloudError
     from provisioning.errors import ProvisioningError
 
     try:
         box = _enroll(ca, directory, tenant=tenant, renew=renew)
-        if db is not None:
-            asyncio.run(_register(db, box, name=name, station=station))
-    except (ProvisioningError, CloudError, OSError) as exc:
+    except (ProvisioningError, OSError) as exc:
         _fail(exc)
+    if db is not None:
+        with _database():
+            asyncio.run(_register(db, box, name=name, station=station))
     print(json.dumps({"box": box.box_id, "key_id": box.key_id.hex()}) if as_json else f"box {box.box_id} is enrolled")
 
 

@@ -7,10 +7,12 @@ begin with BEGIN IMMEDIATE and so run one after the other (SQLite manual, "Trans
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, event, make_url
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
 from cloud.errors import SettingsFault
@@ -30,7 +32,10 @@ _WRITES = "tallybox_writes"
 
 def database_url(text: str) -> URL:
     """The URL with the async driver we use. Raises SettingsFault for another database or SQLite in memory."""
-    url = make_url(text)
+    try:
+        url = make_url(text)
+    except ArgumentError as exc:
+        raise SettingsFault("database_url: neither sqlite:///FILE nor postgresql://...") from exc
     if url.get_backend_name() == "postgresql":
         return url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() != "sqlite":
@@ -44,6 +49,10 @@ def make_engine(url: str) -> AsyncEngine:
     """The engine for a database URL (`sqlite:///path` or `postgresql://...`). Raises SettingsFault."""
     target = database_url(url)
     if target.get_backend_name() == "sqlite":
+        folder = Path(target.database or "").absolute().parent
+        if not folder.is_dir():
+            # Else the driver's thread would outlive the event loop that hears of the failure.
+            raise SettingsFault(f"database_url: the folder {folder} is not there")
         engine = create_async_engine(target, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
@@ -120,5 +129,11 @@ def is_sqlite(session: AsyncSession) -> bool:
 
 
 def open_sessions(url: str) -> Sessions:
-    """Engine and sessions in one; close with `await sessions.engine.dispose()`."""
+    """Engine and sessions in one; close with `await sessions.engine.dispose()`. Raises SettingsFault.
+
+    A SQLite file must be there: opening a mistyped path would make an empty database.
+    """
+    target = database_url(url)
+    if target.get_backend_name() == "sqlite" and not Path(target.database or "").exists():
+        raise SettingsFault(f"database_url: {target.database} is not there; `tallybox cloud migrate` makes it")
     return Sessions.on(make_engine(url))
