@@ -59,6 +59,9 @@ class PageStream:
         """Frames until the page goes away, the session ends or the board closes."""
         with self._desk.news.listen() as listener:
             yield b"retry: 1000\n\n" + _frame("job", {"version": self._desk.news.version})
+            # What ended between the page's making and its stream would else stay unsaid; the page knows its number.
+            if (last := self._desk.news.last) is not None:
+                yield _frame("outcome", {"number": last.number, "sound": last.sound})
             while not self._board.closed:
                 if not await self._alive():
                     yield _frame("locked", {})

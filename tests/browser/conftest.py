@@ -14,9 +14,11 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from edge.devices.live import LinkState
 from edge.jobs.routing import Routing
 from edge.kiosk.app import create_kiosk
 from edge.kiosk.deps import KioskDeps, KioskSettings
+from edge.kiosk.live import Board
 from edge.kiosk.status import SyncStatus
 from edge.kiosk.store import KioskStore
 from tests.unit.edge_jobs.station import SCALE, SCANNER, Station, masters
@@ -36,6 +38,7 @@ FLAGS = [
 LIBRARIES = Path(__file__).resolve().parents[2] / "node_modules"
 PX_PER_MM = {"1280x800": 5.87, "800x480": 5.19}
 START_S = 20
+REPEAT_S = 0.2
 
 
 @pytest.fixture(scope="session")
@@ -59,6 +62,9 @@ class RunningKiosk:
     station: Station
     sync: list[SyncStatus]
     do: Callable[[Callable[[], object]], None]
+    board: Board
+    scale_speaks: list[bool]
+    """Whether the scale repeats its value, as real ones do; a test empties its mouth."""
 
 
 class _Server:
@@ -124,13 +130,16 @@ class _Server:
                     while not server.started:  # noqa: ASYNC110 - uvicorn offers no event for it
                         await asyncio.sleep(0.01)
                     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-                    self.running = RunningKiosk(url, station, sync, self._do)
+                    speaks = [True]
+                    scale = tasks.create_task(_repeat(station, speaks))
+                    self.running = RunningKiosk(url, station, sync, self._do, app.state.board, speaks)
                     self.ready.set()
                     await self.stop.wait()
                     app.state.board.close()
                     server.should_exit = True
                     await serving
                     scans.cancel()
+                    scale.cancel()
         finally:
             await store.close()
 
@@ -139,6 +148,13 @@ class _Server:
             call()
 
         asyncio.run_coroutine_threadsafe(on_the_loop(), self.loop).result(START_S)
+
+
+async def _repeat(station: Station, speaks: list[bool]) -> None:
+    while True:
+        await asyncio.sleep(REPEAT_S)
+        if speaks[0] and station.hub.live(SCALE).link is LinkState.UP:
+            station.hub.repeat()
 
 
 @pytest.fixture

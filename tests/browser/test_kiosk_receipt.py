@@ -31,6 +31,18 @@ DIGITS = """(selector) => { const one = document.querySelector(selector); const 
   pen.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
   const size = pen.measureText('0'); return size.actualBoundingBoxAscent + size.actualBoundingBoxDescent; }"""
 
+UNTIL_NOT_STABLE = """() => new Promise((done) => { const began = performance.now();
+  const box = document.getElementById('weight');
+  new MutationObserver(() => { if (box.dataset.state !== 'stable') done(performance.now() - began); })
+    .observe(box, { attributes: true }); })"""
+
+FONT_SIZES = """() => [...document.querySelectorAll('body *')]
+  .filter((one) => !one.closest('#weight .number') && one.checkVisibility())
+  .map((one) => parseFloat(getComputedStyle(one).fontSize))"""
+
+AXE = """(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags },
+  rules: { 'color-contrast-enhanced': { enabled: true } } })"""
+
 # The characters of an element as the eye meets them from left to right.
 VISUAL = """(selector) => { const walker = document.createTreeWalker(document.querySelector(selector), NodeFilter.SHOW_TEXT);
   const found = [];
@@ -107,7 +119,7 @@ def check_screen(operator: Operator, panel_size: str) -> None:
         assert box["h"] >= least * mm - 0.5, box
         assert box["w"] >= least * mm - 0.5, box
     for one, other in itertools.combinations(boxes, 2):
-        assert _apart(one, other) >= 3 * mm - 1 or _scrolled_under(one, other), (one, other)
+        assert _apart(one, other) >= 3 * mm - 1, (one, other)
 
 
 def _apart(one: dict[str, Any], other: dict[str, Any]) -> float:
@@ -117,22 +129,11 @@ def _apart(one: dict[str, Any], other: dict[str, Any]) -> float:
     return float(max(x, y))
 
 
-def _scrolled_under(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether one of them lies under the fixed row of actions, from where it is scrolled into sight."""
-    return (
-        max(one["y"] + one["h"], other["y"] + other["h"]) > 0
-        and "⌫0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ".find(one["text"] or "?") >= 0
-    )
-
-
 def axe(page: Page, kiosk: RunningKiosk) -> list[str]:
     """Violations of WCAG 2.0 to 2.2, A and AA, and of the kiosk's own contrast of 7:1."""
     page.evaluate(AXE_FILE_PATH.read_text())
     tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-    result = page.evaluate(
-        "(tags) => axe.run(document, { runOnly: { type: 'tag', values: tags }, rules: { 'color-contrast-enhanced': { enabled: true } } })",
-        tags,
-    )
+    result = page.evaluate(AXE, tags)
     return [
         f"{fault['id']}: {node['html'][:160]} {node['any'][0]['message'] if node['any'] else ''}"
         for fault in result["violations"]
@@ -142,7 +143,9 @@ def axe(page: Page, kiosk: RunningKiosk) -> list[str]:
 
 @BOTH
 @PANELS
-def test_a_receipt_from_sign_in_to_finish(operator: Operator, page: Page, kiosk: RunningKiosk, panel_size: str) -> None:
+def test_a_receipt_from_sign_in_to_finish(  # noqa: PLR0915 - one receipt, screen by screen
+    operator: Operator, page: Page, kiosk: RunningKiosk, panel_size: str
+) -> None:
     places = []
 
     def screen() -> None:
@@ -238,10 +241,7 @@ def test_the_weight_is_big_and_reads_the_right_way(operator: Operator, page: Pag
     operator.weigh("12.340")
     operator.weight_is("stable")
     assert page.evaluate(DIGITS, "#live-number") >= 25 * PX_PER_MM[panel_size] - 0.5
-    others = page.evaluate(
-        "() => [...document.querySelectorAll('body *')].filter((one) => !one.closest('#weight .number') && one.checkVisibility())"
-        ".map((one) => parseFloat(getComputedStyle(one).fontSize))"
-    )
+    others = page.evaluate(FONT_SIZES)
     number = page.evaluate("parseFloat(getComputedStyle(document.querySelector('#live-number')).fontSize)")
     assert max(others) <= number / 2
     unit = "ק״ג"[::-1] if operator.locale == "he" else "kg"
@@ -257,17 +257,18 @@ def test_the_weight_is_big_and_reads_the_right_way(operator: Operator, page: Pag
 
 
 @pytest.mark.parametrize("locale", ["he"])
-def test_a_silent_scale_greys_the_weight_within_two_seconds_and_it_comes_back(operator: Operator, page: Page) -> None:
+def test_a_silent_scale_greys_the_weight_within_two_seconds_and_it_comes_back(
+    operator: Operator, page: Page, kiosk: RunningKiosk
+) -> None:
     operator.to_the_weight()
     operator.weigh("12.340")
     operator.weight_is("stable")
-    page.evaluate("window.seen = performance.now()")
-    page.wait_for_function("document.querySelector('#weight').dataset.state !== 'stable'")
-    # The scale spoke shortly before `seen`, so that two seconds from there are already up.
-    assert page.evaluate("performance.now() - window.seen") <= 2300
+    kiosk.scale_speaks[0] = False
+    # From here two seconds at most; one more for a machine that is busy with other tests.
+    assert page.evaluate(UNTIL_NOT_STABLE) < 3000
     expect(page.locator("#take")).to_be_disabled()
     expect(page.locator("#live-number")).to_have_text("– – –")
-    operator.weigh("12.345")
+    kiosk.scale_speaks[0] = True
     operator.weight_is("stable")
     expect(page.locator("#take")).to_be_enabled()
 
@@ -291,14 +292,21 @@ def test_an_unplugged_scale_says_why_and_a_cloud_away_stops_nobody(operator: Ope
 
 
 @pytest.mark.parametrize("locale", ["en"])
-def test_a_dead_link_to_the_box_greys_the_weight(operator: Operator, page: Page) -> None:
+def test_a_dead_link_to_the_box_greys_the_weight_and_comes_back(operator: Operator, page: Page, kiosk: RunningKiosk) -> None:
     operator.to_the_weight()
     operator.weigh("12.340")
     operator.weight_is("stable")
-    page.context.set_offline(True)
-    page.wait_for_function("document.querySelector('#weight').dataset.state === 'stale'")
+    page.route("**/events", lambda route: route.abort())
+    page.route("**/outcome", lambda route: route.abort())
+    kiosk.do(kiosk.board.close)
+    operator.weight_is("stale")
     expect(page.locator("#take")).to_be_disabled()
-    page.context.set_offline(False)
+    expect(page.locator("#fact-box.bad")).to_be_visible()
+    kiosk.board.closed = False
+    page.unroute_all()
+    operator.weight_is("stable")
+    expect(page.locator("#fact-box.ok")).to_be_visible()
+    expect(page.locator("#take")).to_be_enabled()
 
 
 @pytest.mark.parametrize("locale", ["he"])
@@ -337,9 +345,10 @@ def test_what_a_label_lacks_is_typed_on_our_own_keys(
     operator.awaits("lot")
     assert page.locator("input:not([type=hidden]):not([type=radio]):not([inputmode=none])").count() == 0
     assert axe(page, kiosk) == []
-    page.locator("[data-turn=letters]").tap()
+    page.locator("[data-turn='2']:visible").tap()
     operator.key("L")
-    page.locator("[data-turn=digits]").tap()
+    page.locator("[data-turn='3']:visible").tap()
+    page.locator("[data-turn='1']:visible").tap()
     operator.key("-")
     operator.key("9")
     operator.primary()

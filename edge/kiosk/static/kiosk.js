@@ -50,7 +50,21 @@ async function check() {
   connect();
 }
 
+// While a press is being answered its answer brings the panel; asking beside it would close what the operator opens next.
+let answering = 0;
+let wanted = null;
+document.body.addEventListener("htmx:beforeRequest", (event) => {
+  if (event.detail.target.id === "panel") answering += 1;
+});
+document.body.addEventListener("htmx:afterRequest", (event) => {
+  if (event.detail.target.id !== "panel") return;
+  answering = Math.max(0, answering - 1);
+  if (wanted !== null) setTimeout(() => refetch(wanted), SETTLE_MS);
+});
+
 function refetch(version) {
+  wanted = answering ? version : null;
+  if (answering) return;
   const task = document.querySelector(".task");
   if (!task || Number(task.dataset.version) !== version) fire("job-changed");
 }

@@ -28,6 +28,13 @@ document.addEventListener("click", (event) => {
     for (const key of turn.closest("[data-pad]").querySelectorAll("[data-page]")) key.hidden = key.dataset.page !== turn.dataset.turn;
     return;
   }
+  const close = event.target.closest("[data-close]");
+  if (close) {
+    const drawer = close.closest("details");
+    drawer.open = false;
+    drawer.querySelector("summary").focus();
+    return;
+  }
   const key = event.target.closest("[data-key]");
   if (!key) return;
   const input = document.getElementById(key.closest("[data-pad]").dataset.pad);
