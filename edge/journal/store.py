@@ -61,14 +61,14 @@ def open_for_writing(path: Path, connect: Connect = connect_sqlite) -> Connectio
     """Open or create the journal's file, durable from its first page. Raises JournalFault when it cannot be used."""
     try:
         connection = connect(path)
-        # EXTRA until the file is in WAL mode: with less, a rollback journal left by a power cut during creation may come back
-        # later and empty the file on file systems that write metadata lazily.
-        connection.execute("PRAGMA synchronous=EXTRA")
-        connection.execute("PRAGMA journal_mode=WAL")
         version = _int(connection.execute("PRAGMA user_version"))
         if version > SCHEMA:
             connection.close()
             raise JournalFault(f"{path.name} has schema {version}, this program knows up to {SCHEMA}: it is left alone")
+        # EXTRA until the file is in WAL mode: with less, a rollback journal left by a power cut during creation may come back
+        # later and empty the file on file systems that write metadata lazily.
+        connection.execute("PRAGMA synchronous=EXTRA")
+        connection.execute("PRAGMA journal_mode=WAL")
         _migrate(connection, version)
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA foreign_keys=ON")
