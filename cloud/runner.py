@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 
 from cloud.app import create_sync_app
-from cloud.db.engine import open_sessions
+from cloud.db.engine import Sessions, open_sessions
+from cloud.db.migrate import check_migrated
 from cloud.deps import SyncDeps
 from cloud.receiving.projection import project_forever
 from cloud.web.app import create_staff_app
@@ -42,8 +43,19 @@ class SyncTls:
 
 
 async def run_cloud(settings: CloudSettings, tls: SyncTls, *, announce: Callable[[str, str], None]) -> None:
-    """Run until cancelled; `announce(sync_url, staff_url)` is called once both listen. The database must be migrated."""
+    """Run until cancelled; `announce(sync_url, staff_url)` is called once both listen.
+
+    Raises SettingsFault or DatabaseNewer when the database is not migrated for this program.
+    """
     sessions = open_sessions(settings.database_url)
+    try:
+        await check_migrated(sessions)
+        await _serve(sessions, settings, tls, announce)
+    finally:
+        await sessions.engine.dispose()
+
+
+async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, announce: Callable[[str, str], None]) -> None:
     wake = asyncio.Event()
     sync_app = create_sync_app(SyncDeps(sessions=sessions, wake=wake))
     hosts = LOOPBACK | settings.hosts
@@ -53,12 +65,9 @@ async def run_cloud(settings: CloudSettings, tls: SyncTls, *, announce: Callable
     )
     sync = Listener(sync_app, listen(settings.host, settings.sync_port), tls.context, tls.protocol)
     staff = Listener(staff_app, listen(settings.host, settings.staff_port))
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(serve(sync))
-            tasks.create_task(serve(staff))
-            tasks.create_task(project_forever(sessions, wake))
-            log.info("cloud_served", sync=sync.url, staff=staff.url)
-            announce(sync.url, staff.url)
-    finally:
-        await sessions.engine.dispose()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(serve(sync))
+        tasks.create_task(serve(staff))
+        tasks.create_task(project_forever(sessions, wake))
+        log.info("cloud_served", sync=sync.url, staff=staff.url)
+        announce(sync.url, staff.url)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from cloud.db import tables
 from cloud.db.engine import Sessions, make_engine
-from cloud.errors import DatabaseNewer
+from cloud.errors import DatabaseNewer, SettingsFault
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -33,6 +33,14 @@ async def migrate_engine(engine: AsyncEngine) -> str:
         return await connection.run_sync(_upgrade)
 
 
+async def check_migrated(sessions: Sessions) -> None:
+    """Raises SettingsFault when the database is not at this program's schema, DatabaseNewer when it is ahead of it."""
+    async with sessions.read() as session:
+        current, head = await (await session.connection()).run_sync(_revisions)
+    if current != head:
+        raise SettingsFault(f"the database is at revision {current or 'none'}, not at {head}: run `tallybox cloud migrate`")
+
+
 async def differences(engine: AsyncEngine) -> list[object]:
     """What the tables in code have that the database has not, and the other way round: empty when migrations are complete."""
     async with engine.connect() as connection:
@@ -47,14 +55,19 @@ def _config(connection: Connection) -> Config:
 
 
 def _upgrade(connection: Connection) -> str:
-    config = _config(connection)
-    scripts = ScriptDirectory.from_config(config)
+    _, head = _revisions(connection)
+    command.upgrade(_config(connection), "head")
+    return head
+
+
+def _revisions(connection: Connection) -> tuple[str | None, str]:
+    """The database's revision and this program's. Raises DatabaseNewer."""
+    scripts = ScriptDirectory.from_config(_config(connection))
     known = {script.revision for script in scripts.walk_revisions()}
     current = MigrationContext.configure(connection).get_current_revision()
     if current is not None and current not in known:
         raise DatabaseNewer(f"the database is at revision {current}, which this program does not know: use the newer program")
-    command.upgrade(config, "head")
-    return scripts.get_current_head() or ""
+    return current, scripts.get_current_head() or ""
 
 
 def _compare(connection: Connection) -> list[object]:
