@@ -17,7 +17,7 @@ from pathlib import Path
 from edge.clock import BoxClock
 from edge.journal import store
 from edge.journal.writer import JournalWriter, Notices
-from sync_protocol.entries import Clk, ReadingEntry, encode
+from sync_protocol.entries import Clk, Encoded, ReadingFields, encode_reading
 from sync_protocol.ids import run_id
 
 RAW = base64.b64encode(b"S S     12.340 kg\r\n").decode()
@@ -25,17 +25,20 @@ CLOCK = BoxClock("0f0e0d0c-0b0a-4908-8706-050403020100", Clk(s="ntp", err_ms=5))
 ROUNDS = 5
 
 
-def reading(n: int) -> ReadingEntry:
-    return ReadingEntry(
-        **CLOCK.stamp(),
+def reading(n: int) -> Encoded:
+    fields = ReadingFields(
         device="scale-1",
         driver="mt-sics",
         kind="mass",
         value=f"{n % 60000 / 1000:.3f}",
         unit="kg",
+        op=None,
         flags=["net", "stable"],
+        instrument_time=None,
+        details={},
         raw=RAW,
     )
+    return encode_reading(CLOCK.stamp(), fields)
 
 
 class PlainSqlite:
@@ -128,7 +131,7 @@ def ours(in_flight: int, count: int) -> float:
 
 
 def plain(in_flight: int, count: int) -> float:
-    rows = [encode(reading(n)) for n in range(count)]
+    rows = [reading(n).data for n in range(count)]
     digest = bytes(32)
     with tempfile.TemporaryDirectory() as folder:
         yardstick = PlainSqlite(Path(folder) / "plain.db")

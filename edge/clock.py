@@ -3,20 +3,11 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypedDict
+from typing import Protocol
 
-from sync_protocol.entries import Clk
+from sync_protocol.entries import Clk, StampFields
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
-
-class StampFields(TypedDict):
-    """What every entry's constructor takes first: `StepEntry(**clock.stamp(), ...)`."""
-
-    boot_id: str
-    mono_ns: int
-    wall_ns: int
-    clk: Clk
 
 
 class Clock(Protocol):

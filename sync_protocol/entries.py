@@ -5,7 +5,8 @@ Every entry carries the clocks as they were: `mono_ns` counts from the boot name
 only a hint, `clk` says what set it and how far it may be off. Absent means None.
 """
 
-from typing import Annotated, Any, Literal
+import json
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Tag, TypeAdapter, ValidationError
 
@@ -141,9 +142,61 @@ _ANY: TypeAdapter[Entry] = TypeAdapter(
 )
 
 
-def encode(entry: Entry) -> bytes:
+class Encoded(NamedTuple):
+    """An entry that is bytes already, and its kind: what `encode_reading` makes."""
+
+    t: str
+    data: bytes
+
+
+class StampFields(TypedDict):
+    """What every entry's constructor takes first: `StepEntry(**clock.stamp(), ...)`."""
+
+    boot_id: str
+    mono_ns: int
+    wall_ns: int
+    clk: Clk
+
+
+class ReadingFields(TypedDict):
+    """What `ReadingEntry` holds beside its stamp; `value`, `unit`, `op` and `instrument_time` may be None."""
+
+    device: str
+    driver: str
+    kind: str
+    value: str | None
+    unit: str | None
+    op: str | None
+    flags: list[str]
+    instrument_time: str | None
+    details: dict[str, str]
+    raw: str
+
+
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def encode_reading(stamp: StampFields, reading: ReadingFields) -> Encoded:
+    """The same in meaning as `encode(ReadingEntry(**stamp, **reading))` at half the cost: readings come by the thousand.
+
+    Nothing is checked but the size: TextFault above MAX_ENTRY_BYTES. A lone surrogate becomes a question mark; the raw bytes
+    keep what it was.
+    """
+    clk = stamp["clk"]
+    fields: dict[str, object] = {**stamp, "clk": {"s": clk.s, "err_ms": clk.err_ms} if clk.err_ms is not None else {"s": clk.s}}
+    fields["t"] = "reading"
+    fields.update((name, value) for name, value in reading.items() if value is not None)
+    return Encoded("reading", _within_limit(_to_json(fields).encode("utf-8", "replace")))
+
+
+def encode(entry: Entry | Encoded) -> bytes:
     """The entry as the bytes that are stored, chained, signed and sent. Raises TextFault above MAX_ENTRY_BYTES."""
-    data = entry.__pydantic_serializer__.to_json(entry, exclude_defaults=False, exclude_none=True)
+    if isinstance(entry, Encoded):
+        return entry.data
+    return _within_limit(entry.__pydantic_serializer__.to_json(entry, exclude_none=True))
+
+
+def _within_limit(data: bytes) -> bytes:
     if len(data) > MAX_ENTRY_BYTES:
         raise TextFault(f"an entry of {len(data)} bytes is above the limit of {MAX_ENTRY_BYTES}")
     return data

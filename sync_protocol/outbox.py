@@ -23,7 +23,7 @@ class RunState:
     tip: int
     acked: int = 0
     stopped: str | None = None
-    """Why nothing more of this run is sent: `fork`, `sig`, `schema`, `quarantine`."""
+    """Why nothing more of this run is sent: `fork`, `schema`. The fault is in its entries; asking again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,10 @@ class Outbox:
 
     runs: tuple[RunState, ...]
     gen: int = 0
-    halted: str | None = None
-    """Why the box sends nothing at all: `revoked`."""
+    barred: str | None = None
+    """What the cloud last said against this box as a whole (`sig`, `quarantine`, `revoked`); None once it took something.
+
+    A barred box goes on asking, seldom: who was suspended by mistake or registered late must not need a restart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """Something that a person must see; the reason is a code of `Refused` or `fork`."""
+    """Something that a person must see; the reason is a code of `Refused`. `run` is None when it is about the whole box."""
 
     reason: str
     run: RunId | None
@@ -70,11 +72,12 @@ class Alarm:
 
 Effect = Moved | Wait | Alarm
 
+BARRED_RETRY_S = 60.0
+"""How often a box that is not let in asks again when the cloud does not say: soon enough after somebody let it in."""
+
 
 def next_send(outbox: Outbox) -> Send | None:
     """The oldest run with entries the cloud lacks, so that a parent is always ahead of its child."""
-    if outbox.halted:
-        return None
     for state in outbox.runs:
         if state.acked < state.tip and not state.stopped:
             return Send(state.run, state.acked)
@@ -104,7 +107,7 @@ def _moved(outbox: Outbox, sent: Send, answer: Ack | Need, position: int, hash_a
         stopped = _with(outbox, sent.run, lambda state: replace(state, stopped="fork"))
         return stopped, [Alarm("fork", sent.run)]
     before = next(state.acked for state in outbox.runs if state.run == sent.run)
-    after = _with(outbox, sent.run, lambda state: replace(state, acked=position))
+    after = _with(replace(outbox, barred=None), sent.run, lambda state: replace(state, acked=position))
     effects: list[Effect] = []
     if answer.gen > outbox.gen:
         # A restored cloud may lack entries of runs that were fully acked: ask about every one of them again. Its answer to a
@@ -126,8 +129,10 @@ def _ask_again(state: RunState, answered: RunId) -> RunState:
 def _refused(outbox: Outbox, sent: Send, answer: Refused) -> tuple[Outbox, list[Effect]]:
     if answer.err == "slow_down":
         return outbox, [Wait(answer.retry_s)]
-    if answer.err == "revoked":
-        return replace(outbox, halted="revoked"), [Alarm("revoked", None), Wait(answer.retry_s)]
+    if answer.err in {"sig", "quarantine", "revoked"}:
+        # Told once: the same refusal every few minutes is no news.
+        alarm: list[Effect] = [Alarm(answer.err, None)] if outbox.barred != answer.err else []
+        return replace(outbox, barred=answer.err), [*alarm, Wait(answer.retry_s or BARRED_RETRY_S)]
     stopped = _with(outbox, sent.run, lambda state: replace(state, stopped=answer.err))
     return stopped, [Alarm(answer.err, sent.run)]
 

@@ -23,7 +23,7 @@ from sync_protocol import signing
 from sync_protocol.answers import Ack, Answer, Need, Refusal, Refused
 from sync_protocol.entries import Entry, RunEntry, UnknownEntry, parse
 from sync_protocol.errors import FrameFault, SignatureFault, TextFault, UnknownKey
-from sync_protocol.frame import Batch, Verify, unseal
+from sync_protocol.frame import Batch, Verify, body_of, unseal
 from sync_protocol.ids import RunId
 from sync_protocol.inbox import Fork, Gap, Have, Position, Take, judge
 
@@ -200,7 +200,8 @@ async def _note_sibling(session: AsyncSession, call: _Call, run: RunId, parent: 
 async def _set_aside(
     session: AsyncSession, call: _Call, batch: Batch, err: Refusal, reason: str, *, found: str | None = None
 ) -> Refused:
-    digest = hashlib.sha256(call.frame).hexdigest()
+    # Of the body: the same entries signed again are the same frame to a person.
+    digest = hashlib.sha256(body_of(batch.header_line, batch.entries)).hexdigest()
     kept = await session.scalar(select(func.count()).where(QuarantinedFrame.box_id == call.box)) or 0
     again = await session.scalar(
         select(QuarantinedFrame.id).where(QuarantinedFrame.box_id == call.box, QuarantinedFrame.digest == digest)

@@ -22,7 +22,7 @@ from edge.devices.link import DeviceLink, Owner
 from edge.devices.live import Captured, HubEvent, LinkState, LiveChanged, LiveValue
 from edge.errors import JournalFault, ListenerBehind, SettingsFault, TakeRefused
 from edge.settings import DeviceSettings
-from sync_protocol.entries import DeviceEntry, Entry, NoteEntry, ReadingEntry
+from sync_protocol.entries import DeviceEntry, Encoded, Entry, NoteEntry, ReadingFields, encode_reading
 from sync_protocol.errors import TextFault
 from sync_protocol.ids import EntryId
 from sync_protocol.quantity import plain
@@ -36,7 +36,7 @@ LISTENER_BACKLOG = 256
 class Appends(Protocol):
     """What the hub needs of the journal."""
 
-    async def append(self, entry: Entry) -> EntryId: ...
+    async def append(self, entry: Entry | Encoded) -> EntryId: ...
 
 
 class _Listener:
@@ -132,17 +132,17 @@ class DeviceHub:
 
     async def _capture(self, device: str, reading: Reading) -> Captured:
         # A caller that goes away (an unplugged link, a closed page) must not take the news of a durable reading with it.
-        task = asyncio.create_task(self._keep(device, reading, entry_of(self._settings[device], reading, self._clock)))
+        try:
+            entry = entry_of(self._settings[device], reading, self._clock)
+        except TextFault as exc:
+            raise JournalFault(f"a reading of {device} does not fit an entry: {exc}") from exc
+        task = asyncio.create_task(self._keep(device, reading, entry))
         self._keeping.add(task)
         task.add_done_callback(self._keeping.discard)
         return await asyncio.shield(task)
 
-    async def _keep(self, device: str, reading: Reading, entry: ReadingEntry) -> Captured:
-        try:
-            placed = await self._journal.append(entry)
-        except TextFault as exc:
-            raise JournalFault(f"a reading of {device} does not fit an entry: {exc}") from exc
-        captured = Captured(device, placed, reading)
+    async def _keep(self, device: str, reading: Reading, entry: Encoded) -> Captured:
+        captured = Captured(device, await self._journal.append(entry), reading)
         self._tell(captured)
         return captured
 
@@ -214,11 +214,10 @@ def refusal(live: LiveValue, now_ns: int) -> str | None:
     return None if live.reading.stable else "motion"
 
 
-def entry_of(device: DeviceSettings, reading: Reading, clock: Clock) -> ReadingEntry:
-    """The reading as the journal keeps it."""
+def entry_of(device: DeviceSettings, reading: Reading, clock: Clock) -> Encoded:
+    """The reading as the journal keeps it. Raises TextFault when it does not fit an entry."""
     value = reading.value
-    return ReadingEntry(
-        **clock.stamp(),
+    fields = ReadingFields(
         device=device.id,
         driver=device.driver,
         kind=reading.kind.value,
@@ -230,3 +229,4 @@ def entry_of(device: DeviceSettings, reading: Reading, clock: Clock) -> ReadingE
         details=dict(reading.details),
         raw=base64.b64encode(reading.raw).decode(),
     )
+    return encode_reading(clock.stamp(), fields)

@@ -12,7 +12,7 @@ from edge.errors import JournalBroken
 from edge.journal.reader import JournalReader
 from edge.journal.store import Connect, connect_sqlite
 from edge.journal.writer import JournalWriter, Notices
-from sync_protocol.entries import Entry, StepEntry
+from sync_protocol.entries import Encoded, Entry, StepEntry
 from sync_protocol.ids import EntryId, RunId
 
 
@@ -65,7 +65,7 @@ class Journal:
         """Entries of this run that are on the disk."""
         return self._durable
 
-    async def append(self, entry: Entry) -> EntryId:
+    async def append(self, entry: Entry | Encoded) -> EntryId:
         """Write one entry; returns when it is on the disk. Raises JournalFault or JournalBroken: then nothing is confirmed."""
         placed = self._writer.submit(entry)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()

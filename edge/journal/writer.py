@@ -15,7 +15,7 @@ from edge.clock import Clock
 from edge.errors import JournalBroken, JournalFault
 from edge.journal import store
 from sync_protocol import chain
-from sync_protocol.entries import Entry, Position, RunEntry, encode
+from sync_protocol.entries import Encoded, Entry, Position, RunEntry, encode
 from sync_protocol.ids import EntryId, RunId
 
 MAX_PENDING = 20_000
@@ -90,7 +90,7 @@ class JournalWriter:
         self._next = seq + 1
         return (self._row, seq, kind, data, self._hash)
 
-    def submit(self, entry: Entry) -> EntryId:
+    def submit(self, entry: Entry | Encoded) -> EntryId:
         """Give the entry its place; it is safe once `on_durable` passes its seq.
 
         Raises JournalFault when too much waits for the disk or the writer is closed, JournalBroken after a failed commit.

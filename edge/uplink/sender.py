@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from edge.clock import Clock, StampFields
+from edge.clock import Clock
 from edge.journal.service import Journal
 from edge.uplink.backoff import Backoff
 from edge.uplink.cloud import Cloud, CloudAway
 from edge.uplink.status import LinkFacts
 from sync_protocol import chain
 from sync_protocol.answers import Ack, Need
-from sync_protocol.entries import AnchorEntry, NoteEntry
+from sync_protocol.entries import AnchorEntry, NoteEntry, StampFields
 from sync_protocol.frame import Sign, seal
 from sync_protocol.ids import BoxId, RunId
 from sync_protocol.outbox import Alarm, Effect, Moved, Outbox, Send, Wait, grown, next_send, on_answer
@@ -31,6 +31,10 @@ class Credentials:
     box: BoxId
     key_id: bytes
     sign: Sign
+
+
+BARS = frozenset({"sig", "quarantine", "revoked"})
+"""Alarms that end by themselves: the cloud takes from the box again."""
 
 
 class Sender:
@@ -95,6 +99,8 @@ class Sender:
             log.info("cloud_answered", waiting=self.waiting())
         hashes = {} if not isinstance(answer, Ack | Need) else await self._our_hash(answer, send.run)
         self._outbox, effects = on_answer(self._outbox, send, answer, lambda run, seq: hashes.get((run, seq)))
+        if self._outbox.barred is None and self.facts.alarm in BARS:
+            self.facts.alarm = None
         if isinstance(answer, Ack):
             await self._anchor(answer, heard, rtt_ns=heard["mono_ns"] - asked_ns)
         return await self._carry_out(effects, forward=isinstance(answer, Ack))

@@ -60,8 +60,8 @@ def test_the_box_does_as_the_table_says(row: dict[str, str]) -> None:
     state, said = after.runs[0], []
     if state.acked != 10:
         said.append(f"acked {state.acked}")
-    if state.stopped or after.halted:
-        said.append(f"stopped {state.stopped}" if state.stopped else f"halted {after.halted}")
+    if state.stopped or after.barred:
+        said.append(f"stopped {state.stopped}" if state.stopped else f"barred {after.barred}")
     for effect in effects:
         match effect:
             case Moved(_, acked, back):

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from edge.clock import StampFields
 from edge.devices.hub import DeviceHub
 from edge.journal.service import Journal
 from edge.settings import DeviceSettings
 from edge.supervisor import keep_running
-from sync_protocol.entries import Clk, Entry, parse
+from sync_protocol.entries import Clk, Encoded, Entry, StampFields, encode, parse
 from sync_protocol.ids import EntryId, RunId, run_id
 
 SECOND = 1_000_000_000
@@ -48,8 +47,8 @@ class Memory:
 
     entries: list[Entry] = field(default_factory=list)
 
-    async def append(self, entry: Entry) -> EntryId:
-        self.entries.append(entry)
+    async def append(self, entry: Entry | Encoded) -> EntryId:
+        self.entries.append(parse(encode(entry)))
         return EntryId(RunId("0" * 32), len(self.entries) - 1)
 
     def notes(self, name: str) -> list[Any]:

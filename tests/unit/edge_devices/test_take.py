@@ -10,7 +10,7 @@ from drivers.api import Flag, Kind, Reading
 from edge.devices.hub import DeviceHub, entry_of, refusal
 from edge.devices.live import FRESH_NS, LinkState, LiveValue
 from edge.errors import JournalFault, TakeRefused
-from sync_protocol.errors import TextFault
+from sync_protocol.entries import parse
 
 NOW = 50_000_000_000
 AT_REST = "S S      1.000 kg\r\n"
@@ -164,14 +164,11 @@ async def test_an_unknown_device_is_a_key_error(hub: DeviceHub) -> None:
 
 
 async def test_a_reading_that_fits_no_entry_is_a_journal_fault(
-    peer: Any, clock: Any, device: Any, running: Any, until: Any
+    peer: Any, clock: Any, device: Any, running: Any, until: Any, memory: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Full:
-        async def append(self, _entry: Any) -> Any:
-            raise TextFault("an entry of 70000 bytes is above the limit of 65536")
-
+    monkeypatch.setattr("sync_protocol.entries.MAX_ENTRY_BYTES", 60)
     scale = device(peer.port, capture={"policy": "every"})
-    hub = DeviceHub([scale], journal=Full(), clock=clock)
+    hub = DeviceHub([scale], journal=memory, clock=clock)
     async with running(hub):
         await until(lambda: peer.opened)
         peer.say(AT_REST + AT_REST)
@@ -212,6 +209,6 @@ async def test_a_taker_that_goes_away_does_not_take_the_news_with_it(
 def test_entry_keeps_digits_and_says_what_the_device_said(
     found: Reading, expected: dict[str, Any], device: Any, clock: Any
 ) -> None:
-    entry = entry_of(device(1), found, clock)
+    entry = parse(entry_of(device(1), found, clock).data)
     assert {name: getattr(entry, name) for name in expected} == expected
     assert (entry.device, entry.driver, entry.mono_ns) == ("scale", "mt-sics", clock.now_ns())

@@ -106,7 +106,7 @@ async def test_a_restored_cloud_is_asked_about_every_run_again(
     assert running.sender.facts.alarm is None
 
 
-@pytest.mark.parametrize("err", ["fork", "sig", "schema", "quarantine"])
+@pytest.mark.parametrize("err", ["fork", "schema"])
 async def test_a_refused_run_stops_and_the_others_go_on(
     open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, err: str
 ) -> None:
@@ -132,17 +132,18 @@ async def test_an_ack_with_another_hash_than_ours_is_a_fork(
         assert (await journal.reader.outbox()).runs[0].acked == 0
 
 
-async def test_a_revoked_box_sends_nothing_more(
-    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+@pytest.mark.parametrize("err", ["sig", "quarantine", "revoked"])
+async def test_a_barred_box_asks_seldom_says_so_once_and_goes_on_when_it_is_let_in(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, err: str
 ) -> None:
-    cloud_inbox.always = Refused(err="revoked", retry_s=5)
+    cloud_inbox.script = [Refused(err=err, retry_s=500)] * 3
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
-        await until(lambda: running.sender.facts.alarm == "revoked")
-        for number in range(5):
-            await journal.append(note(f"n{number}"))
-        await asyncio.sleep(0.05)
-        assert len(cloud_inbox.batches) == 1
-        assert running.sender.waiting() == journal.tip
+        await journal.append(note("kept"))
+        await until(lambda: running.sender.waiting() == 0)
+        assert [pause for pause in running.pauses if pause >= 500] == running.pauses[:3]
+        notes = [entry for entry in map(parse, cloud_inbox.entries[journal.run]) if entry.t == "note"]
+        assert [entry.data for entry in notes if entry.name == "cloud_refused"] == [{"reason": err, "run": None}]
+        assert running.sender.facts.alarm is None
 
 
 async def test_what_is_gone_from_the_journal_is_told_once_and_holds_up_nobody(

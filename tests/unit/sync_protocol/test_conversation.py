@@ -179,13 +179,34 @@ def test_an_answer_whose_hash_is_not_ours_stops_the_run() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "stops", "halts"),
-    [("slow_down", None, None), ("revoked", None, "revoked"), ("schema", "schema", None), ("sig", "sig", None)],
+    ("error", "stops", "bars"),
+    [
+        ("slow_down", None, None),
+        ("revoked", None, "revoked"),
+        ("quarantine", None, "quarantine"),
+        ("sig", None, "sig"),
+        ("schema", "schema", None),
+        ("fork", "fork", None),
+    ],
 )
-def test_refusals_stop_as_much_as_they_must(error: str, stops: str | None, halts: str | None) -> None:
+def test_refusals_stop_as_much_as_they_must(error: str, stops: str | None, bars: str | None) -> None:
     box, _, _ = two_batches()
     box.hear(outbox.Send(RUNS[0], 2), Refused(err=error, retry_s=5))
-    assert (box.state.runs[0].stopped, box.state.halted) == (stops, halts)
+    assert (box.state.runs[0].stopped, box.state.barred) == (stops, bars)
+    assert (outbox.next_send(box.state) is None) == (stops is not None)
+
+
+def test_a_barred_box_is_told_of_once_asks_on_and_is_let_in_again() -> None:
+    box, _, _ = two_batches()
+    send, data = box.send(2)
+    assert box.hear(send, Refused(err="revoked", retry_s=9)) == [outbox.Alarm("revoked", None), outbox.Wait(9)]
+    assert box.hear(send, Refused(err="revoked", retry_s=9)) == [outbox.Wait(9)]
+    assert box.hear(send, Refused(err="sig")) == [outbox.Alarm("sig", None), outbox.Wait(outbox.BARRED_RETRY_S)]
+    assert data
+    box.state = outbox.Outbox((outbox.RunState(RUNS[0], 4),), barred="sig")
+    send, data = box.send(4)
+    assert box.hear(send, Cloud().take(data)) == [outbox.Moved(RUNS[0], 4)]
+    assert box.state.barred is None
 
 
 keys = st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"))

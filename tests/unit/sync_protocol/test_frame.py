@@ -146,6 +146,56 @@ def test_an_entry_reads_back_and_is_one_line(value: str, details: dict[str, str]
     assert entries.parse(data) == entry
 
 
+texts = st.text(st.characters(codec="utf-8"), max_size=20)
+
+
+@given(
+    value=st.none() | texts,
+    unit=st.none() | st.just("kg"),
+    details=st.dictionaries(texts, texts),
+    flags=st.lists(st.sampled_from(["net", "stable"])),
+    err_ms=st.none() | st.integers(0, 10**6),
+)
+def test_readings_are_written_fast_and_the_same(
+    value: str | None, unit: str | None, details: dict[str, str], flags: list[str], err_ms: int | None
+) -> None:
+    stamp = entries.StampFields(boot_id="b", mono_ns=2**62, wall_ns=-5, clk=Clk(s="ntp", err_ms=err_ms))
+    fields = entries.ReadingFields(
+        device="d",
+        driver="x",
+        kind="code",
+        value=value,
+        unit=unit,
+        op=None,
+        flags=flags,
+        instrument_time=None,
+        details=details,
+        raw="AA==",
+    )
+    written = entries.encode_reading(stamp, fields)
+    assert written.t == "reading"
+    assert entries.parse(written.data) == ReadingEntry(**stamp, **fields)
+    assert entries.encode(written) is written.data
+
+
+def test_a_reading_above_the_limit_is_refused_and_odd_text_is_not() -> None:
+    fields = entries.ReadingFields(
+        device="d",
+        driver="x",
+        kind="code",
+        value="\udc80\n",
+        unit=None,
+        op=None,
+        flags=[],
+        instrument_time=None,
+        details={},
+        raw="",
+    )
+    assert entries.parse(entries.encode_reading(STAMP, fields).data).value == "?\n"
+    with pytest.raises(TextFault, match="limit"):
+        entries.encode_reading(STAMP, fields | {"raw": "A" * entries.MAX_ENTRY_BYTES})
+
+
 def test_an_entry_of_a_later_program_is_kept_and_passed_over() -> None:
     data = b'{"boot_id":"b","mono_ns":1,"wall_ns":2,"clk":{"s":"none"},"t":"hologram","x":[1]}'
     assert entries.parse(data).t == "hologram"
