@@ -1,6 +1,7 @@
 """Style sheets know no left and no right, so that pages turn round with the language."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,6 @@ def test_there_are_style_sheets() -> None:
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda path: path.name)
-def test_no_physical_properties(sheet) -> None:
+def test_no_physical_properties(sheet: Path) -> None:
     text = MEDIA.sub("", COMMENT.sub("", sheet.read_text(encoding="utf-8")))
     assert not PHYSICAL.findall(text)
