@@ -91,6 +91,12 @@ class Operator:
         found: State = response.json()
         return found
 
+    async def give_up(self) -> None:
+        """Abandon whatever receipt is open."""
+        job = (await self.state())["job"]
+        if job is not None:
+            await self.ask(f"/api/jobs/{job['id']}/abandon", uuid.uuid4().hex, reason="started_by_mistake")
+
     async def put(self, grams: str) -> None:
         """Put exactly this on the scale."""
         await self.hands.act(device="scale-1", action="remove")
