@@ -69,7 +69,7 @@ class QuarantinedFrame(Base):
     box_id: Mapped[str] = mapped_column(ForeignKey("box.id"))
     run: Mapped[str] = mapped_column(Text)
     digest: Mapped[str] = mapped_column(Text)
-    """SHA-256 of the frame, hex: the same frame is kept once."""
+    """SHA-256 of the frame's body, hex: the same entries are kept once, however often they are signed anew."""
     frame: Mapped[bytes] = mapped_column(LargeBinary)
     reason: Mapped[str] = mapped_column(Text)
     """`fork`, `suspended` or `foreign_run`."""

@@ -22,7 +22,7 @@ from cloud.ingest.models import JournalEntry, RunState
 from cloud.receiving.fold import Step
 from cloud.receiving.models import ProjectionCursor, ProjectionFault
 from cloud.receiving.rows import Arrived
-from cloud.receiving.steps import find_receipt, take_step
+from cloud.receiving.steps import Jobs, find_receipt, take_step
 from sync_protocol.entries import StepEntry, parse
 from sync_protocol.errors import TextFault
 from sync_protocol.ids import EntryId, RunId
@@ -99,9 +99,10 @@ async def _chunk(sessions: Sessions, run: str, until: datetime | None) -> int:
     async with sessions.write() as session:
         cursor = await _lock(session, run)
         entries = await _entries(session, run, cursor.next_seq, until)
+        jobs: Jobs = {}
         for entry in entries:
             if entry.kind in {"step", "unreadable"}:
-                await _take(session, entry)
+                await _take(session, entry, jobs)
         if entries:
             cursor.next_seq = entries[-1].seq + 1
         return len(entries)
@@ -120,7 +121,7 @@ async def _entries(session: AsyncSession, run: str, first: int, until: datetime 
     return list(await session.scalars(query.order_by(JournalEntry.seq)))
 
 
-async def _take(session: AsyncSession, row: JournalEntry) -> None:
+async def _take(session: AsyncSession, row: JournalEntry, jobs: Jobs) -> None:
     """Take one entry; what goes wrong with it alone is undone and kept as a fault."""
     step: StepEntry | None = None
     try:
@@ -129,18 +130,21 @@ async def _take(session: AsyncSession, row: JournalEntry) -> None:
             step = entry if isinstance(entry, StepEntry) else None
             if step is not None:
                 at = EntryId(RunId(row.run), row.seq)
-                await take_step(session, Arrived(Step(step, at), row.box_id, row.received_at))
+                await take_step(session, Arrived(Step(step, at), row.box_id, row.received_at), jobs)
     except TextFault as exc:
-        await _fault(session, row, step, "unreadable", str(exc))
+        await _fault(session, row, step, jobs, ("unreadable", str(exc)))
     except StepFault as exc:
-        await _fault(session, row, step, exc.code, exc.detail)
+        await _fault(session, row, step, jobs, (exc.code, exc.detail))
     except Refused as exc:
-        await _fault(session, row, step, f"refused_{exc.code}", str(exc))
+        await _fault(session, row, step, jobs, (f"refused_{exc.code}", str(exc)))
     except (DataError, IntegrityError) as exc:
-        await _fault(session, row, step, "cannot_be_stored", type(exc).__name__)
+        await _fault(session, row, step, jobs, ("cannot_be_stored", type(exc).__name__))
 
 
-async def _fault(session: AsyncSession, row: JournalEntry, step: StepEntry | None, code: str, detail: str) -> None:
+async def _fault(session: AsyncSession, row: JournalEntry, step: StepEntry | None, jobs: Jobs, fault: tuple[str, str]) -> None:
+    code, detail = fault
+    if step is not None:
+        jobs.pop(step.job, None)
     log.warning("entry_not_projected", run=row.run, seq=row.seq, code=code)
     job = clean(step.job)[:64] if step is not None else None
     session.add(

@@ -3,7 +3,8 @@
 Nothing here trusts a stored verdict; all is computed again from the bytes, the signatures and the public keys.
 """
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.boxes.models import BoxKey
+from cloud.db.types import BIGGEST
 from cloud.ingest.models import JournalEntry, StoredBatch
 from sync_protocol import chain, signing
 from sync_protocol.errors import FrameFault, SignatureFault, SyncError, UnknownKey
@@ -19,6 +21,9 @@ from sync_protocol.frame import Header, Verify, body_of, unseal
 from sync_protocol.ids import EntryId, RunId
 
 Verdict = Literal["good", "bad", "missing"]
+
+AT_ONCE = 500
+"""Entries asked for in one statement; SQLite's builds take at least 999 variables."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,52 +40,84 @@ class EntryProof:
         return self.signature == "good" and self.chain == "good"
 
 
+@dataclass(frozen=True, slots=True)
+class _RunChain:
+    """All batches of a run by their ends, and the end of the first one that does not continue the one before it."""
+
+    batches: Sequence[StoredBatch]
+    ends: Sequence[int]
+    broken_at: int | None = None
+    fault: str | None = None
+
+    def covering(self, seq: int) -> StoredBatch | None:
+        """The batch that brought an entry: of those that hold it the one that came first."""
+        place = bisect_right(self.ends, seq)
+        found = self.batches[place] if place < len(self.batches) else None
+        return found if found is not None and found.first <= seq else None
+
+    def fault_up_to(self, end: int) -> str | None:
+        return self.fault if self.broken_at is not None and self.broken_at <= end else None
+
+
 @dataclass(slots=True)
 class Prover:
-    """Proves entries of one box within one session; every batch and chain is computed once."""
+    """Proves entries of one box within one session: `load` reads all that is needed, `prove` computes; each batch once."""
 
     session: AsyncSession
     box: str
-    _batches: dict[int, tuple[Verdict, Verdict, str | None]] = field(default_factory=dict)
-    _chains: dict[RunId, list[tuple[int, str | None]]] = field(default_factory=dict)
-    _keys: dict[bytes, Verify] | None = None
+    _runs: dict[RunId, _RunChain] = field(default_factory=dict)
+    _entries: dict[EntryId, JournalEntry] = field(default_factory=dict)
+    _verdicts: dict[int, tuple[Verdict, Verdict, str | None]] = field(default_factory=dict)
+    _keys: dict[bytes, Verify] = field(default_factory=dict)
 
-    async def prove(self, at: EntryId) -> EntryProof:
-        """The proof of one entry."""
-        entry = await self.session.get(JournalEntry, (at.run, at.seq)) if at.seq < 1 << 63 else None
+    async def load(self, wanted: Iterable[EntryId]) -> None:
+        """Read these entries, everything that came in the same batches, and the chains of their runs."""
+        keys = await self.session.scalars(select(BoxKey).where(BoxKey.box_id == self.box))
+        self._keys = {key.key_id: signing.verifier(key.spki) for key in keys}
+        seqs: dict[RunId, set[int]] = {}
+        for at in wanted:
+            if at.seq <= BIGGEST:
+                seqs.setdefault(at.run, set()).add(at.seq)
+        for run, asked in seqs.items():
+            self._runs[run] = await self._chain(run)
+            batches = {batch.id: batch for seq in asked if (batch := self._runs[run].covering(seq)) is not None}
+            needed = asked.union(*(range(batch.first, batch.until) for batch in batches.values()))
+            for part in batched(sorted(needed), AT_ONCE):
+                await self._read(run, part)
+
+    async def _read(self, run: RunId, seqs: Sequence[int]) -> None:
+        rows = await self.session.scalars(select(JournalEntry).where(JournalEntry.run == run, JournalEntry.seq.in_(seqs)))
+        for row in rows:
+            self._entries[EntryId(run, row.seq)] = row
+
+    def prove(self, at: EntryId) -> EntryProof:
+        """The proof of one of the entries that were loaded."""
+        entry = self._entries.get(at)
         if entry is None:
             return EntryProof(None, "missing", "missing", "no_such_entry")
         if entry.box_id != self.box:
             return EntryProof(entry, "bad", "bad", "entry_of_another_box")
-        batch = await self.session.scalar(
-            select(StoredBatch)
-            .where(StoredBatch.run == at.run, StoredBatch.until > at.seq)
-            .order_by(StoredBatch.until)
-            .limit(1)
-        )
-        if batch is None or batch.first > at.seq:
+        chain_of_run = self._runs[at.run]
+        batch = chain_of_run.covering(at.seq)
+        if batch is None:
             return EntryProof(entry, "missing", "missing", "no_batch")
-        if batch.id not in self._batches:
-            self._batches[batch.id] = await self._check(batch)
-        signature, linked, detail = self._batches[batch.id]
-        broken = await self._broken_before(RunId(at.run), batch.until)
+        if batch.id not in self._verdicts:
+            self._verdicts[batch.id] = self._check(batch)
+        signature, linked, detail = self._verdicts[batch.id]
+        broken = chain_of_run.fault_up_to(batch.until)
         if linked == "good" and broken is not None:
             linked, detail = "bad", broken
         return EntryProof(entry, signature, linked, detail)
 
-    async def _check(self, batch: StoredBatch) -> tuple[Verdict, Verdict, str | None]:
-        rows = await self._entries(batch)
-        if self._keys is None:
-            keys = await self.session.scalars(select(BoxKey).where(BoxKey.box_id == self.box))
-            self._keys = {key.key_id: signing.verifier(key.spki) for key in keys}
+    def _check(self, batch: StoredBatch) -> tuple[Verdict, Verdict, str | None]:
+        places = [EntryId(RunId(batch.run), seq) for seq in range(batch.first, batch.until)]
+        rows = [self._entries[place] for place in places if place in self._entries]
         body = body_of(batch.header_line, [row.content for row in rows])
         frame = len(batch.signature).to_bytes(2, "big") + batch.signature + batch.key_id + body
         try:
             opened = unseal(frame, self._keys.get)
-        except (SignatureFault, UnknownKey) as exc:
-            return "bad", "bad", str(exc)
-        except FrameFault as exc:
-            # The signature is checked first: what is wrong behind it was signed so, or the frame's parts do not even split.
+        except (SignatureFault, UnknownKey, FrameFault) as exc:
+            # A frame's fault too: the signature is checked first, and whatever is wrong behind it is not what was stored.
             return "bad", "bad", str(exc)
         if (opened.box, opened.run, opened.first, opened.end) != (self.box, batch.run, batch.first, batch.until):
             return "good", "bad", "batch_of_other_entries"
@@ -88,43 +125,31 @@ class Prover:
             return "good", "bad", "stored_hash_differs"
         return "good", "good", None
 
-    async def _entries(self, batch: StoredBatch) -> Sequence[JournalEntry]:
-        rows = await self.session.scalars(
-            select(JournalEntry)
-            .where(JournalEntry.run == batch.run, JournalEntry.seq >= batch.first, JournalEntry.seq < batch.until)
-            .order_by(JournalEntry.seq)
-        )
-        return rows.all()
-
-    async def _broken_before(self, run: RunId, until: int) -> str | None:
-        if run not in self._chains:
-            self._chains[run] = await self._walk(run)
-        return next((fault for end, fault in self._chains[run] if end <= until and fault is not None), None)
-
-    async def _walk(self, run: RunId) -> list[tuple[int, str | None]]:
+    async def _chain(self, run: RunId) -> _RunChain:
         """From entry 0 on, batch by batch: whether each one starts at the hash where the one before it ended."""
-        found: list[tuple[int, str | None]] = []
+        rows = await self.session.scalars(select(StoredBatch).where(StoredBatch.run == run).order_by(StoredBatch.until))
+        batches = rows.all()
+        ends = [batch.until for batch in batches]
         ended_at, ended = 0, chain.seed(run)
-        query = select(StoredBatch.first, StoredBatch.until, StoredBatch.header_line).where(StoredBatch.run == run)
-        for first, until, line in await self.session.execute(query.order_by(StoredBatch.until)):
-            before = ended if first == ended_at else await self._hash_before(run, first, ended_at)
-            header = _header(line)
-            if header is None or (header.box, header.run, header.first, header.n) != (self.box, run, first, until - first):
-                found.append((until, "batch_header_differs"))
-            elif before is None or bytes.fromhex(header.prev) != before:
-                found.append((until, "batch_does_not_continue"))
-            else:
-                found.append((until, None))
-            ended_at, ended = until, bytes.fromhex(header.last) if header else b""
-        return found
+        for batch in batches:
+            before = ended if batch.first == ended_at else await self._hash_before(run, batch.first, ended_at)
+            header = _header(batch.header_line)
+            named = (self.box, run, batch.first, batch.until - batch.first)
+            if header is None or (header.box, header.run, header.first, header.n) != named:
+                return _RunChain(batches, ends, batch.until, "batch_header_differs")
+            if before is None or bytes.fromhex(header.prev) != before:
+                return _RunChain(batches, ends, batch.until, "batch_does_not_continue")
+            ended_at, ended = batch.until, bytes.fromhex(header.last)
+        return _RunChain(batches, ends)
 
     async def _hash_before(self, run: RunId, first: int, ended_at: int) -> bytes | None:
         if first > ended_at:
             return None
         if first == 0:
             return chain.seed(run)
-        row = await self.session.get(JournalEntry, (run, first - 1))
-        return row.hash if row is not None else None
+        return await self.session.scalar(
+            select(JournalEntry.hash).where(JournalEntry.run == run, JournalEntry.seq == first - 1)
+        )
 
 
 def _header(line: bytes) -> Header | None:
@@ -132,3 +157,8 @@ def _header(line: bytes) -> Header | None:
         return Header.model_validate_json(line)
     except (ValidationError, SyncError):
         return None
+
+
+def batched(numbers: Sequence[int], size: int) -> Iterable[Sequence[int]]:
+    """The numbers in parts of at most `size`."""
+    return (numbers[start : start + size] for start in range(0, len(numbers), size))

@@ -1,6 +1,7 @@
 """One step becomes part of a receipt: rows, transitions, and at the end the checks and the posting."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
@@ -32,19 +33,31 @@ MAX_NUMBER = 1 << 31
 """Beyond any line, step or revision; columns end here or later."""
 
 
-async def take_step(session: AsyncSession, arrived: Arrived) -> None:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A receipt at hand: its row and what its steps so far make of it."""
+
+    receipt: Receipt
+    draft: Draft
+
+
+Jobs = dict[str, Job]
+"""By job id, within one transaction; who undoes a part of the transaction takes its jobs out."""
+
+
+async def take_step(session: AsyncSession, arrived: Arrived, jobs: Jobs) -> None:
     """Work one step of job kind `receive` into its receipt. Raises StepFault, and then nothing may be kept of it."""
     entry = arrived.step.entry
     if entry.job_kind != RECEIVE:
         raise StepFault("unknown_job_kind", entry.job_kind)
     _check_texts(entry)
-    receipt = await find_receipt(session, entry.job)
-    if receipt is None:
-        await _open(session, arrived)
+    job = jobs.get(entry.job) or await _load(session, entry.job)
+    if job is None:
+        jobs[entry.job] = await _open(session, arrived)
         return
+    receipt, draft = job.receipt, job.draft
     if receipt.box_id != arrived.box:
         raise StepFault("job_of_another_box", receipt.ref)
-    draft = await _draft(session, receipt)
     if entry.n < draft.next_n:
         if await _same_step(session, receipt, arrived.step):
             return
@@ -52,6 +65,7 @@ async def take_step(session: AsyncSession, arrived: Arrived) -> None:
     after = apply(draft, arrived.step)
     _add_step(session, receipt, arrived.step)
     await _write(session, receipt, draft, after, arrived)
+    jobs[entry.job] = Job(receipt, after)
 
 
 async def find_receipt(session: AsyncSession, uid: str) -> Receipt | None:
@@ -59,25 +73,28 @@ async def find_receipt(session: AsyncSession, uid: str) -> Receipt | None:
     return await session.scalar(select(Receipt).where(Receipt.uid == uid))
 
 
-async def _open(session: AsyncSession, arrived: Arrived) -> None:
+async def _open(session: AsyncSession, arrived: Arrived) -> Job:
     draft = begin(arrived.step)
     receipt = await new_receipt(session, draft, arrived)
     _add_step(session, receipt, arrived.step)
     taken = await _taken(session, arrived)
     changes: Mapping[str, Any] = {"state": [None, receipt.state], "order": [None, receipt.order_ref]}
     await append_event(session, taken, action="open", kind=RECEIPT.kind, ref=receipt.ref, changes=changes)
+    return Job(receipt, draft)
 
 
 def _add_step(session: AsyncSession, receipt: Receipt, step: Step) -> None:
     session.add(ReceiptStep(receipt_id=receipt.id, n=step.entry.n, step=step.entry.step, run=step.at.run, seq=step.at.seq))
 
 
-async def _draft(session: AsyncSession, receipt: Receipt) -> Draft:
-    """The receipt as its steps so far make it."""
+async def _load(session: AsyncSession, uid: str) -> Job | None:
+    receipt = await find_receipt(session, uid)
+    if receipt is None:
+        return None
     draft = fold([Step(entry, at) for at, entry in await _stored_steps(session, receipt)])
     if draft is None:
         raise StepFault("no_such_job", f"{receipt.ref} has no steps")
-    return draft
+    return Job(receipt, draft)
 
 
 async def _stored_steps(session: AsyncSession, receipt: Receipt) -> list[tuple[EntryId, StepEntry]]:

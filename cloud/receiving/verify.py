@@ -3,25 +3,22 @@
 Three things are compared: what the rows say, what the operator's signed steps say, and what the signed readings say.
 """
 
-import base64
-import binascii
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
-from cloud.clock import from_wall_ns
 from cloud.errors import NotFound, StepFault
-from cloud.ingest.models import JournalEntry
 from cloud.receiving.amounts import vouches
 from cloud.receiving.fold import Claim, Draft, DraftLine, Step, fold
 from cloud.receiving.models import Evidence, LineStanding, ProjectionFault, Receipt, ReceiptLine, ReceiptStep
+from cloud.receiving.origin import Devices, parsed, shown
 from cloud.receiving.proof import EntryProof, Prover, Verdict
-from sync_protocol.entries import DeviceEntry, ReadingEntry, Stamp, StepEntry, parse
-from sync_protocol.errors import TextFault
+from sync_protocol.entries import ReadingEntry, StepEntry
 from sync_protocol.ids import EntryId, RunId
 
 
@@ -91,8 +88,14 @@ async def verify_receipt(session: AsyncSession, ref: str) -> VerifyReport:
 
 async def verify(session: AsyncSession, receipt: Receipt) -> VerifyReport:
     """As `verify_receipt`, for rows that are at hand."""
+    rows = [row for row in receipt.evidence if _counts(row)]
+    readings = {row.id: EntryId(RunId(row.run), row.seq) for row in rows if row.run is not None and row.seq is not None}
+    step_rows = await _step_rows(session, receipt)
     prover = Prover(session, receipt.box_id)
-    steps, problems = await _proved_steps(session, receipt, prover)
+    said_in = [EntryId(RunId(row.step_run), row.step_seq) for row in rows]
+    await prover.load([*readings.values(), *said_in, *(EntryId(RunId(row.run), row.seq) for row in step_rows)])
+    steps, problems = _proved_steps(receipt, step_rows, prover)
+    problems += await _missing_steps(session, receipt, [step.entry.n for step, _ in steps.values()])
     draft: Draft | None = None
     try:
         draft = fold(step for step, _ in steps.values())
@@ -102,42 +105,55 @@ async def verify(session: AsyncSession, receipt: Receipt) -> VerifyReport:
         problems.append("no_steps")
     else:
         problems += compare(receipt, draft)
-    good = {at for at, (_, proof) in steps.items() if proof.good}
-    fields = [await _field(session, receipt, row, Checked(prover, draft, good)) for row in receipt.evidence if _counts(row)]
+    checked = _Checked(
+        prover,
+        draft,
+        {at for at, (_, proof) in steps.items() if proof.good},
+        await _used_elsewhere(session, receipt),
+        await Devices.load(session, readings.values()),
+    )
+    fields = [_field(receipt, row, readings.get(row.id), checked) for row in rows]
     ok = not problems and all(field.ok for field in fields)
     return VerifyReport(ref=receipt.ref, uid=receipt.uid, state=receipt.state, ok=ok, problems=problems, fields=fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class _Checked:
     """What is known of a receipt before its fields are looked at."""
 
     prover: Prover
     draft: Draft | None
     good_steps: set[EntryId]
+    used_elsewhere: set[int]
+    """Ids of evidence rows whose reading also stands for something else."""
+    devices: Devices
 
 
 def _counts(row: Evidence) -> bool:
     return row.line is None or row.line.standing != LineStanding.DISCARDED
 
 
-async def _proved_steps(
-    session: AsyncSession, receipt: Receipt, prover: Prover
+async def _step_rows(session: AsyncSession, receipt: Receipt) -> Sequence[ReceiptStep]:
+    rows = await session.scalars(select(ReceiptStep).where(ReceiptStep.receipt_id == receipt.id).order_by(ReceiptStep.id))
+    return rows.all()
+
+
+def _proved_steps(
+    receipt: Receipt, rows: Sequence[ReceiptStep], prover: Prover
 ) -> tuple[dict[EntryId, tuple[Step, EntryProof]], list[str]]:
     steps: dict[EntryId, tuple[Step, EntryProof]] = {}
     problems: list[str] = []
-    rows = await session.scalars(select(ReceiptStep).where(ReceiptStep.receipt_id == receipt.id).order_by(ReceiptStep.id))
     for row in rows:
         at = EntryId(RunId(row.run), row.seq)
-        proof = await prover.prove(at)
+        proof = prover.prove(at)
         if not proof.good:
             problems.append(f"step_not_proved:{row.n}")
-        entry = _parsed(proof.entry)
+        entry = parsed(proof.entry)
         if not isinstance(entry, StepEntry) or entry.job != receipt.uid or entry.n != row.n:
             problems.append(f"step_of_another_job:{row.n}")
         else:
             steps[at] = (Step(entry, at), proof)
-    return steps, problems + await _missing_steps(session, receipt, [step.entry.n for step, _ in steps.values()])
+    return steps, problems
 
 
 async def _missing_steps(session: AsyncSession, receipt: Receipt, numbers: Sequence[int]) -> list[str]:
@@ -197,21 +213,20 @@ def _place(line: int | None, field: str) -> str:
     return field if line is None else f"{line}.{field}"
 
 
-async def _field(session: AsyncSession, receipt: Receipt, row: Evidence, checked: Checked) -> FieldProof:
+def _field(receipt: Receipt, row: Evidence, at: EntryId | None, checked: _Checked) -> FieldProof:
     step_at = EntryId(RunId(row.step_run), row.step_seq)
-    problems = list(_against_step(row, checked.draft, step_at))
+    problems = list(_against_step(row, at, checked.draft, step_at))
     step_good = step_at in checked.good_steps
     if not step_good:
         problems.append("step_not_proved")
-    at = EntryId(RunId(row.run), row.seq) if row.run is not None and row.seq is not None else None
-    proof = await checked.prover.prove(at if at is not None else step_at)
+    proof = checked.prover.prove(at if at is not None else step_at)
     problems += _against_proof(proof)
-    reading = _parsed(proof.entry) if at is not None else None
+    entry = parsed(proof.entry)
     if row.mode == "device":
-        problems += _against_reading(row, reading)
-        if at is not None and await _used_elsewhere(session, row, at):
+        problems += _against_reading(row, entry if at is not None else None)
+        if row.id in checked.used_elsewhere:
             problems.append("reading_used_twice")
-    shown = _shown_entry(proof, reading) | await _described(session, proof.entry, reading)
+    described = checked.devices.before(at, entry.device) if at is not None and isinstance(entry, ReadingEntry) else None
     return FieldProof.model_validate(
         {
             "line": row.line.number if row.line else None,
@@ -229,20 +244,21 @@ async def _field(session: AsyncSession, receipt: Receipt, row: Evidence, checked
             "step": str(step_at),
             "step_good": step_good,
             "problems": problems,
-            **shown,
+            "identity": described.identity if described else None,
+            "settings": described.settings if described else {},
+            **shown(proof, entry),
         }
     )
 
 
-def _against_step(row: Evidence, draft: Draft | None, step_at: EntryId) -> Iterable[str]:
+def _against_step(row: Evidence, at: EntryId | None, draft: Draft | None, step_at: EntryId) -> Iterable[str]:
     claim = _claim(row, draft)
     if claim is None:
         yield "not_in_steps"
         return
     field = claim.value
-    reading = None if row.run is None or row.seq is None else EntryId(RunId(row.run), row.seq)
     said = (field.value, field.unit, field.mode, claim.reading, field.reason, claim.by, claim.step)
-    if said != (row.value, row.unit, row.mode, reading, row.reason, row.by, step_at):
+    if said != (row.value, row.unit, row.mode, at, row.reason, row.by, step_at):
         yield "differs_from_step"
 
 
@@ -271,80 +287,23 @@ def _against_reading(row: Evidence, reading: object) -> Iterable[str]:
         yield "value_differs_from_reading"
 
 
-async def _used_elsewhere(session: AsyncSession, row: Evidence, at: EntryId) -> bool:
-    """Whether the reading also stands for another line or receipt that counts; several fields of one line are one use."""
-    here = and_(
-        Evidence.receipt_id == row.receipt_id,
-        Evidence.line_id.is_(None) if row.line_id is None else Evidence.line_id == row.line_id,
+async def _used_elsewhere(session: AsyncSession, receipt: Receipt) -> set[int]:
+    """Evidence whose reading also stands for another line or receipt that counts; several fields of one line are one use."""
+    other, other_line, other_receipt = aliased(Evidence), aliased(ReceiptLine), aliased(Receipt)
+    elsewhere = or_(
+        other.receipt_id != Evidence.receipt_id,
+        func.coalesce(other.line_id, 0) != func.coalesce(Evidence.line_id, 0),
     )
-    other = await session.scalar(
-        select(Evidence.id)
-        .join(Receipt, Evidence.receipt_id == Receipt.id)
-        .outerjoin(ReceiptLine, Evidence.line_id == ReceiptLine.id)
-        .where(
-            Evidence.run == at.run,
-            Evidence.seq == at.seq,
-            ~here,
-            Receipt.state != "cancelled",
-            or_(ReceiptLine.id.is_(None), ReceiptLine.standing != LineStanding.DISCARDED),
-        )
-        .limit(1)
-    )
-    return other is not None
-
-
-def _parsed(entry: JournalEntry | None) -> object:
-    if entry is None:
-        return None
-    try:
-        return parse(entry.content)
-    except TextFault:
-        return None
-
-
-def _shown_entry(proof: EntryProof, reading: object) -> dict[str, object]:
-    shown: dict[str, object] = {}
-    parsed = reading if isinstance(reading, ReadingEntry) else _parsed(proof.entry)
-    if isinstance(parsed, Stamp):
-        at = from_wall_ns(parsed.wall_ns)
-        shown |= {"box_time": at.isoformat() if at else None, "clock": parsed.clk.s, "clock_err_ms": parsed.clk.err_ms}
-    if proof.entry is not None:
-        shown["received_at"] = proof.entry.received_at.isoformat()
-    if isinstance(reading, ReadingEntry):
-        shown |= {
-            "device": reading.device,
-            "driver": reading.driver,
-            "instrument_time": reading.instrument_time,
-            "flags": sorted(reading.flags),
-            "read_value": reading.value,
-            "raw_hex": _raw_hex(reading.raw),
-        }
-    return shown
-
-
-def _raw_hex(raw: str) -> str | None:
-    try:
-        return base64.b64decode(raw, validate=True).hex()
-    except (binascii.Error, ValueError):
-        return None
-
-
-async def _described(session: AsyncSession, entry: JournalEntry | None, reading: object) -> dict[str, object]:
-    """What the device called itself and how it was set when it was last described before the reading, in the same run."""
-    if entry is None or not isinstance(reading, ReadingEntry):
-        return {}
     rows = await session.scalars(
-        select(JournalEntry)
-        .where(JournalEntry.run == entry.run, JournalEntry.seq < entry.seq, JournalEntry.kind == "device")
-        .order_by(JournalEntry.seq.desc())
-        .limit(MAX_DEVICE_ENTRIES)
+        select(Evidence.id)
+        .join(other, and_(other.run == Evidence.run, other.seq == Evidence.seq, elsewhere))
+        .join(other_receipt, other_receipt.id == other.receipt_id)
+        .outerjoin(other_line, other_line.id == other.line_id)
+        .where(
+            Evidence.receipt_id == receipt.id,
+            other_receipt.state != "cancelled",
+            or_(other_line.id.is_(None), other_line.standing != LineStanding.DISCARDED),
+        )
+        .distinct()
     )
-    for row in rows:
-        described = _parsed(row)
-        if isinstance(described, DeviceEntry) and described.device == reading.device:
-            return {"identity": described.identity, "settings": described.settings}
-    return {}
-
-
-MAX_DEVICE_ENTRIES = 64
-"""A box describes its few devices at the start of a run; further back than this nobody looks for a name."""
+    return set(rows)
