@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,9 +41,20 @@ START_S = 20
 REPEAT_S = 0.2
 
 
-@pytest.fixture(scope="session")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None, None, None]:
+    """Browser tests come last: Playwright keeps an event loop running in this thread, beside which no other can be started."""
+    yield
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One browser for the session; skips where Debian's Chromium is not installed."""
+    """One browser per module; skips where Debian's Chromium is not installed.
+
+    Not per session: Playwright's blocking interface keeps an event loop running in this thread, and every asyncio test of a
+    module that comes later would find it there.
+    """
     if not CHROMIUM.exists():
         pytest.skip("Chromium is missing: apt-get install chromium")
     if not (LIBRARIES / "htmx.org").exists():
