@@ -321,6 +321,10 @@ def cloud_run(
     sync_port: int = 8443,
     staff_port: int = 8091,
     organisation: str = "",
+    names: Annotated[
+        list[str] | None, typer.Option("--name", help="Further name under which the staff pages may be called.")
+    ] = None,
+    zone: Annotated[str, typer.Option(help="Time zone in which the staff pages show times.")] = "Asia/Jerusalem",
 ) -> None:
     """Run the core until stopped; prints {"sync": address, "staff": address} once both are served. Migrate first."""
     from cloud.runner import CloudSettings, SyncTls, run_cloud
@@ -329,7 +333,16 @@ def cloud_run(
     from provisioning.tls import server_ssl_context
     from provisioning.tls_peer import TlsPeerProtocol
 
-    settings = CloudSettings(db, libs, host=host, sync_port=sync_port, staff_port=staff_port, organisation=organisation)
+    settings = CloudSettings(
+        db,
+        libs,
+        host=host,
+        sync_port=sync_port,
+        staff_port=staff_port,
+        organisation=organisation,
+        hosts=frozenset(names or ()),
+        zone=zone,
+    )
     try:
         files = ServerFiles.within(server)
         context = server_ssl_context(files.certificate, files.key, files.ca, require_client=True)
@@ -381,6 +394,39 @@ def cloud_user(
     with _database():
         asyncio.run(add())
     print(f"{login} is added as {role}")
+
+
+@cloud_app.command("box")
+def cloud_box(
+    box: str,
+    status: Annotated[str, typer.Argument(help="active, suspended or revoked.")],
+    db: Database,
+    reason: Annotated[str, typer.Option(help="Why; it is kept with the event.")],
+) -> None:
+    """Suspend a box, shut it out for good, or let it in again."""
+    from cloud.boxes.models import BoxStatus
+    from cloud.boxes.registry import set_status
+    from cloud.db.engine import open_sessions
+    from cloud.errors import CloudError
+    from cloud.kernel.actor import Actor, Taken
+
+    if status not in list(BoxStatus):
+        _fail(f"no status {status[:20]!r}: {', '.join(BoxStatus)}", 2)
+
+    async def change() -> None:
+        sessions = open_sessions(db)
+        try:
+            async with sessions.write() as session:
+                taken = Taken(Actor.system("command line"), _now(), reason)
+                await set_status(session, box=box, status=BoxStatus(status), taken=taken)
+        finally:
+            await sessions.engine.dispose()
+
+    try:
+        asyncio.run(change())
+    except CloudError as exc:
+        _fail(exc)
+    print(f"box {box} is {status}")
 
 
 # --- verify and decode --------------------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ class CloudSettings:
     staff_port: int = 8091
     organisation: str = ""
     hosts: frozenset[str] = frozenset()
+    zone: str = "Asia/Jerusalem"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
     wake = asyncio.Event()
     sync_app = create_sync_app(SyncDeps(sessions=sessions, wake=wake))
     hosts = LOOPBACK | settings.hosts
-    staff_settings = StaffSettings(organisation=settings.organisation, hosts=hosts)
+    staff_settings = StaffSettings(organisation=settings.organisation, hosts=hosts, zone=settings.zone)
     staff_app = create_staff_app(
         StaffDeps(sessions=sessions, browser_libs=settings.browser_libs, settings=staff_settings, wake=wake)
     )

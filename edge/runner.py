@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -66,7 +67,7 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         if cloud is not None:
             stack.push_async_callback(cloud.aclose)
         seams = DeskSeams(journal, hub, lambda: mirror.view, given.clock, given.entropy, store)
-        desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale)
+        desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale, zone=ZoneInfo(settings.zone))
         await desk.start()
         box = _Box(settings, given, journal, hub, mirror, cloud, desk)
         await box.run(store, announce)
@@ -115,11 +116,10 @@ class _Box:
         if sender is None:
             return SyncStatus(link_up=False, since_ns=None, waiting=self.journal.tip, oldest_waiting_s=None, box_id=box)
         facts = sender.facts
-        waiting = sender.waiting()
-        heard_ns = facts.answered_ns
-        oldest_s = None if not waiting or heard_ns is None else (self.given.clock.now_ns() - heard_ns) // 1_000_000_000
+        oldest_ns = facts.oldest_waiting_ns
+        oldest_s = None if oldest_ns is None else (self.given.clock.now_ns() - oldest_ns) // 1_000_000_000
         since_ns = facts.changed_ns or None
-        return SyncStatus(link_up=facts.up, since_ns=since_ns, waiting=waiting, oldest_waiting_s=oldest_s, box_id=box)
+        return SyncStatus(link_up=facts.up, since_ns=since_ns, waiting=sender.waiting(), oldest_waiting_s=oldest_s, box_id=box)
 
     async def _kiosk(self, store: KioskStore, announce: Callable[[str], None]) -> None:
         wanted = self.settings.kiosk

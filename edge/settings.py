@@ -3,6 +3,7 @@
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -15,6 +16,14 @@ def _amount(text: str) -> str:
     if decimal(text) < 0:
         raise ValueError("not below zero")
     return text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as exc:
+        raise ValueError("not the name of a time zone") from exc
+    return name
 
 
 class _Part(BaseModel):
@@ -37,7 +46,8 @@ class DeviceSettings(_Part):
     driver: str
     transport: dict[str, Any]
     settings: dict[str, Any] = {}
-    capture: CaptureSettings = CaptureSettings()
+    capture: CaptureSettings | None = None
+    """None: every scan of a device that reads codes only, else on demand."""
 
 
 class CloudSettings(_Part):
@@ -71,6 +81,8 @@ class BoxSettings(BaseSettings):
 
     data_dir: Path
     station: str = Field(min_length=1)
+    zone: Annotated[str, AfterValidator(_zone)] = "Asia/Jerusalem"
+    """Of the site (IANA name): which day it is when an expiry date is judged."""
     browser_libs: Path
     """The folder `node_modules` that the pages' libraries and fonts are served from."""
     cloud: CloudSettings | None = None

@@ -189,7 +189,6 @@ id = "reader-1"
 driver = "serial-scanner"
 transport = {{ kind = "serial", port = {text(str(self.site.facts["reader-1"]))} }}
 settings = {{ suffix = "\\r", aim_prefix = true, no_read = "NR" }}
-capture = {{ policy = "every" }}
 """
 
     async def first_to_end(self) -> Part:

@@ -104,7 +104,7 @@ class StepEntry(Stamp):
 
 
 class NoteEntry(Stamp):
-    """Something that happened to the box or a device: lost, back, refused, signed in."""
+    """Something that happened to the box or a device: lost, back, refused."""
 
     t: Literal["note"] = "note"
     name: str

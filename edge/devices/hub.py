@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from drivers import registry
-from drivers.api import Driver, Flag, Reading, Transport
+from drivers.api import Driver, Flag, Kind, Reading, Transport
 from drivers.api import SettingsFault as DriverSettingsFault
 from drivers.settings import read_settings
 from drivers.transports import make_transport
@@ -21,7 +21,7 @@ from edge.devices.capture import Policy, policy_of
 from edge.devices.link import DeviceLink, Owner
 from edge.devices.live import Captured, HubEvent, LinkState, LiveChanged, LiveValue
 from edge.errors import JournalFault, ListenerBehind, SettingsFault, TakeRefused
-from edge.settings import DeviceSettings
+from edge.settings import CaptureSettings, DeviceSettings
 from sync_protocol.entries import DeviceEntry, Encoded, Entry, NoteEntry, ReadingFields, encode_reading
 from sync_protocol.errors import TextFault
 from sync_protocol.ids import EntryId
@@ -78,11 +78,12 @@ class DeviceHub:
         self._journal = journal
         self._clock = clock
         self._settings = {device.id: device for device in settings}
-        self._policies: dict[str, Policy] = {device.id: policy_of(device.capture) for device in settings}
+        self._drivers = {device.id: _driver(device) for device in settings}
+        self._policies: dict[str, Policy] = {device.id: policy_of(self._capture_settings(device)) for device in settings}
+        self._identities: dict[str, str] = {}
         self._live = {device.id: LiveValue(device.id, LinkState.CONNECTING, None, None) for device in settings}
         self._listeners: set[_Listener] = set()
         self._keeping: set[asyncio.Task[Captured]] = set()
-        self._drivers = {device.id: _driver(device) for device in settings}
         self.links = {device.id: self._link(device) for device in settings}
 
     def _link(self, device: DeviceSettings) -> DeviceLink:
@@ -96,17 +97,37 @@ class DeviceHub:
                 reading=partial(self._reading, device.id),
                 state=partial(self._state, device.id),
                 outdated=partial(self._outdated, device.id),
+                identified=partial(self._identified, device.id),
                 note=partial(self._note, device.id),
             ),
         )
 
+    def _capture_settings(self, device: DeviceSettings) -> CaptureSettings:
+        if device.capture is not None:
+            return device.capture
+        # A scan is an act of the operator's and happens once; a live value is asked for when it is wanted.
+        scans_only = self._drivers[device.id].info.kinds == {Kind.CODE}
+        return CaptureSettings(policy="every" if scans_only else "on_demand")
+
     async def introduce(self) -> None:
         """Write how each device is configured, so that the readings of this run can be decoded again from their raw bytes."""
         for device in self._settings.values():
-            # With every default filled in: a later program's defaults may differ.
-            used = read_settings(self._drivers[device.id].settings, device.settings).model_dump(mode="json")
-            entry = DeviceEntry(**self._clock.stamp(), device=device.id, driver=device.driver, settings=used)
-            await self._journal.append(entry)
+            await self._journal.append(self._description(device))
+
+    def _description(self, device: DeviceSettings) -> DeviceEntry:
+        # With every default filled in: a later program's defaults may differ.
+        used = read_settings(self._drivers[device.id].settings, device.settings).model_dump(mode="json")
+        identity = self._identities.get(device.id)
+        return DeviceEntry(**self._clock.stamp(), device=device.id, driver=device.driver, settings=used, identity=identity)
+
+    async def _identified(self, device: str, identity: str) -> None:
+        if self._identities.get(device) == identity:
+            return
+        self._identities[device] = identity
+        try:
+            await self._journal.append(self._description(self._settings[device]))
+        except JournalFault:
+            log.exception("note_failed", device=device, name="device")
 
     def devices(self) -> tuple[str, ...]:
         return tuple(self._settings)

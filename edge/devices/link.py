@@ -33,6 +33,10 @@ NOTE_RAW_BYTES = 256
 """Of bytes that are no frame, this much is kept in a note: more than the longest line of any device known."""
 
 
+IDENTIFY = "identify"
+"""The command of a driver whose device can say who it is without changing a measurement."""
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """What a link tells the hub it belongs to."""
@@ -41,6 +45,8 @@ class Owner:
     state: Callable[[LinkState], None]
     outdated: Callable[[], None]
     """What the device measured last holds no longer: it restarted, or has just refused to say."""
+    identified: Callable[[str], Awaitable[None]]
+    """The device said its serial number."""
     note: Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 
@@ -67,6 +73,7 @@ class DeviceLink:
         self._state = LinkState.CONNECTING
         self._lost_ns: int | None = None
         self._loss_told = False
+        self._asked_who = True
         self._noted_ns: dict[str, int] = {}
 
     async def send(self, command: str, argument: str | None = None) -> None:
@@ -101,6 +108,8 @@ class DeviceLink:
     async def _serve(self, transport: Transport, codec: Codec) -> None:
         self._open = transport, codec
         await self._back()
+        # Another instrument may be at the end of the cable since it was open last.
+        self._asked_who = IDENTIFY not in self._driver.info.commands
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(transport, codec))
             tasks.create_task(self._poll(transport, codec))
@@ -132,10 +141,13 @@ class DeviceLink:
         match decoded:
             case Reading():
                 await self._owner.reading(decoded)
+                await self._ask_who()
             case Identity():
                 if decoded.power_up:
                     self._owner.outdated()
-                data = {"what": decoded.what, "text": clean(decoded.text), "power_up": decoded.power_up}
+                data: dict[str, Any] = {"what": decoded.what, "text": clean(decoded.text), "power_up": decoded.power_up}
+                if decoded.what == "serial":
+                    await self._owner.identified(data["text"])
                 await self._note("device_identified", data)
             case Refused():
                 self._owner.outdated()
@@ -145,6 +157,12 @@ class DeviceLink:
                 await self._note("wire_fault", {"reason": clean(decoded.reason), "raw": raw, "bytes": len(decoded.raw)})
             case Acknowledged():
                 pass
+
+    async def _ask_who(self) -> None:
+        """Once per connection, as soon as the device has shown that it speaks."""
+        if not self._asked_who and self._open is not None:
+            self._asked_who = True
+            await self.send(IDENTIFY)
 
     async def _note(self, name: str, data: Mapping[str, Any]) -> None:
         # A restart is news even when the device has just said who it is.

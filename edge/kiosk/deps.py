@@ -23,7 +23,7 @@ class KioskSettings:
     """One station's screen. `px_per_mm` is the panel's: 5.87 for 10.1 inch 1280x800, 5.19 for 7 inch 800x480."""
 
     station: str
-    px_per_mm: float = 5.87
+    px_per_mm: float = 5.85
     locale: Locale = "he"
     scale: str | None = None
     scanner: str | None = None

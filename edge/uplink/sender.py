@@ -13,7 +13,8 @@ from edge.uplink.cloud import Cloud, CloudAway
 from edge.uplink.status import LinkFacts
 from sync_protocol import chain
 from sync_protocol.answers import Ack, Need
-from sync_protocol.entries import AnchorEntry, NoteEntry, StampFields
+from sync_protocol.entries import AnchorEntry, NoteEntry, StampFields, parse
+from sync_protocol.errors import TextFault
 from sync_protocol.frame import Sign, seal
 from sync_protocol.ids import BoxId, RunId
 from sync_protocol.outbox import Alarm, Effect, Moved, Outbox, Send, Wait, grown, next_send, on_answer
@@ -73,6 +74,7 @@ class Sender:
             self._outbox = grown(self._outbox, self._journal.run, self._journal.tip)
             send = next_send(self._outbox)
             if send is None:
+                self.facts.oldest_waiting_ns = None
                 await self._journal.grown.wait()
                 continue
             pause_s = await self._turn(send)
@@ -111,6 +113,7 @@ class Sender:
         before = chain.seed(send.run) if send.first == 0 else await self._journal.reader.hash_at(send.run, send.first - 1)
         if not entries or before is None:
             return None
+        self.facts.oldest_waiting_ns = self._written_ns(entries[0])
         who = self._who
         return seal(
             box=who.box,
@@ -122,6 +125,13 @@ class Sender:
             key_id=who.key_id,
             sign=who.sign,
         )
+
+    def _written_ns(self, data: bytes) -> int | None:
+        try:
+            entry = parse(data)
+        except TextFault:
+            return None
+        return entry.mono_ns if entry.boot_id == self._clock.stamp()["boot_id"] else None
 
     async def _stop_pruned(self, send: Send) -> None:
         """Nobody can fill this gap: the other runs go on, a person must know."""

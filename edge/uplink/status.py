@@ -10,6 +10,8 @@ class LinkFacts:
     up: bool = False
     changed_ns: int = 0
     answered_ns: int | None = None
+    oldest_waiting_ns: int | None = None
+    """When the oldest entry that the cloud lacks was written; None when none waits or it was written before this boot."""
     alarm: str | None = None
     """What needs a person: a refusal (`fork`, `revoked`, `sig`...), or `pruned` when the cloud asks for what is gone."""
     told: bool = False

@@ -48,7 +48,7 @@ scale = "scale-1"
     assert (found.data_dir, found.browser_libs) == (tmp_path / "data", Path("/srv/libs"))
     assert found.cloud is not None
     assert (found.cloud.retry_cap_s, found.kiosk.host, found.kiosk.locale) == (300.0, "127.0.0.1", "he")
-    assert (found.devices[0].id, found.devices[0].capture.policy) == ("scale-1", "on_demand")
+    assert (found.devices[0].id, found.devices[0].capture) == ("scale-1", None)
 
 
 def test_a_box_without_cloud_and_devices_is_legal(tmp_path: Path) -> None:

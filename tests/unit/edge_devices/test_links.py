@@ -200,7 +200,9 @@ class Told:
 
         async def note(_name: str, _data: Any) -> None: ...
 
-        return Owner(reading=reading, state=self.states.append, outdated=lambda: None, note=note)
+        async def identified(_identity: str) -> None: ...
+
+        return Owner(reading=reading, state=self.states.append, outdated=lambda: None, identified=identified, note=note)
 
 
 async def test_a_flooded_port_leaves_the_loop_to_others(clock: Any) -> None:

@@ -111,7 +111,9 @@ async def test_silence_is_no_answer_until_the_next_new_value(
     async with running(hub):
         await until(lambda: b"SIR" in peer.heard)
         peer.say(AT_REST)
-        await until(lambda: rests(hub))
+        await until(lambda: rests(hub) and b"I4\r\n" in peer.heard)
+        peer.say('I4 A "B214507731"\r\n')
+        await until(lambda: peer.heard.count(b"SIR") == 2)
         clock.turn(1.6)
         await until(lambda: hub.live("scale").link is LinkState.NO_ANSWER)
         assert await why_not(hub) == "no_data"
@@ -134,12 +136,15 @@ async def test_a_value_does_not_outlive(
     async with running(hub):
         await until(lambda: peer.opened)
         peer.say(AT_REST)
-        await until(lambda: rests(hub))
+        await until(lambda: rests(hub) and b"I4\r\n" in peer.heard)
+        peer.say('I4 A "B214507731"\r\n')
+        await until(lambda: memory.notes("device_identified"))
         peer.say(line)
         await until(lambda: hub.live("scale").at_ns is None)
         assert await why_not(hub) == "no_data", what
         assert hub.live("scale").link is LinkState.UP
-        await until(lambda: memory.notes("device_identified") or memory.notes("device_refused"))
+        described = [entry.identity for entry in memory.entries if entry.t == "device"]
+        assert described == ["B214507731"], "the same name again is no news"
 
 
 async def test_a_value_does_not_outlive_an_unplugged_cable(hub: DeviceHub, peer: Any, running: Any, until: Any) -> None:
