@@ -137,7 +137,6 @@ class _Box:
                     locale=wanted.locale,
                     scale=wanted.scale,
                     scanner=wanted.scanner,
-                    training=wanted.training,
                     hosts=LOOPBACK | set(wanted.hosts),
                 ),
                 browser_libs=self.settings.browser_libs,

@@ -71,7 +71,6 @@ class KioskSettings(_Part):
     scale: str | None = None
     """The device that weighs at this station."""
     scanner: str | None = None
-    training: bool = False
 
 
 class BoxSettings(BaseSettings):

@@ -27,7 +27,6 @@ class KioskSettings:
     locale: Locale = "he"
     scale: str | None = None
     scanner: str | None = None
-    training: bool = False
     hosts: frozenset[str] = field(default=LOOPBACK)
     """Names under which the pages may be asked for; a page of another name (DNS rebinding) is refused."""
     lock_after_s: int = 600

@@ -72,7 +72,6 @@ class StationState:
 
     station: Station | None
     code: str
-    training: bool
     operator: Person | None
     supervisors: list[Person]
     job: JobView | None
@@ -91,7 +90,6 @@ def station_state(deps: KioskDeps, operator: str | None) -> StationState:
     return StationState(
         station=masters.station(),
         code=deps.settings.station,
-        training=deps.settings.training,
         operator=masters.person(operator) if operator else None,
         supervisors=[person for person in masters.people() if person.role == "supervisor"],
         job=_job_view(deps, job) if job is not None else None,
@@ -186,7 +184,7 @@ def _in(value: str, unit: str, wanted: str) -> Decimal:
 def as_json(state: StationState) -> dict[str, Any]:
     """The state as `GET /api/state` answers it; amounts are plain decimals as text."""
     return {
-        "station": {"code": state.code, "name": state.station.name if state.station else None, "training": state.training},
+        "station": {"code": state.code, "name": state.station.name if state.station else None},
         "operator": {"login": state.operator.login, "name": state.operator.name, "role": state.operator.role}
         if state.operator
         else None,

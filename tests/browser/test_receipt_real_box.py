@@ -111,8 +111,10 @@ class Panel:
         expect(self.page.locator("#live-number")).to_have_text(f"{int(load.grams) / 1000:.3f}", timeout=PATIENCE_MS)
         self.weight_is("stable")
 
-    def finish_from_weight(self, load: Load) -> None:
-        self.weigh(load)
+    def finish_from_weight(self) -> None:
+        """The load is on the scale still."""
+        self.weight_is("stable")
+        expect(self.page.locator("#take")).to_be_enabled()
         for awaited in ("confirm", "item", "order"):
             self.press()
             self.awaits(awaited)
@@ -232,7 +234,7 @@ def test_unplugged_scale_is_grey_and_says_why_until_it_is_plugged_in_again(panel
     expect(page.locator("#take")).to_be_enabled()
     expect(page.locator("#take-why")).to_be_empty()
     expect(page.locator("#facts .fact.bad")).to_have_count(0, timeout=PATIENCE_MS)
-    panel.finish_from_weight(load)
+    panel.finish_from_weight()
 
 
 @pytest.mark.parametrize("panel", ["he"], indirect=True)
@@ -250,5 +252,5 @@ def test_page_of_a_killed_box_says_so_and_goes_on_by_itself_at_the_same_step(pan
     panel.awaits("weight")
     panel.weight_is("stable")
     panel.thread.do(now.operator.until("the devices", ready))
-    panel.finish_from_weight(load)
+    panel.finish_from_weight()
     assert panel.thread.do(now.decided("DN-KILLED"))["state"] == "posted"
