@@ -119,7 +119,14 @@ class _Box:
         oldest_ns = facts.oldest_waiting_ns
         oldest_s = None if oldest_ns is None else (self.given.clock.now_ns() - oldest_ns) // 1_000_000_000
         since_ns = facts.changed_ns or None
-        return SyncStatus(link_up=facts.up, since_ns=since_ns, waiting=sender.waiting(), oldest_waiting_s=oldest_s, box_id=box)
+        return SyncStatus(
+            link_up=facts.up,
+            since_ns=since_ns,
+            waiting=sender.waiting(),
+            oldest_waiting_s=oldest_s,
+            box_id=box,
+            alarm=facts.alarm,
+        )
 
     async def _kiosk(self, store: KioskStore, announce: Callable[[str], None]) -> None:
         wanted = self.settings.kiosk

@@ -83,7 +83,8 @@ class Answers:
         """What the footer shows, comparable: a stream sends `facts` when it differs."""
         state = station_state(self._deps, None)
         age = state.sync_age_s
-        return tuple(state.devices), state.sync.link_up, state.sync.waiting, None if age is None else age // 60
+        minutes = None if age is None else age // 60
+        return tuple(state.devices), state.sync.link_up, state.sync.waiting, state.sync.alarm, minutes
 
     def outcome(self, locale: str) -> str:
         return self._pages.outcome(self._deps.desk.news.last, Words(locale))

@@ -12,3 +12,5 @@ class SyncStatus:
     waiting: int
     oldest_waiting_s: int | None
     box_id: str | None
+    alarm: str | None = None
+    """A refusal of the cloud that needs a person (`fork`, `revoked`...): the code that support asks for."""

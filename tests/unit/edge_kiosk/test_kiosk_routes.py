@@ -322,3 +322,13 @@ async def test_the_newest_sign_in_is_the_operator_until_it_ends(kiosk: Kiosk) ->
 async def test_answers_are_plain_http(kiosk: Kiosk) -> None:
     answer: httpx.Response = await kiosk.client.get("/health")
     assert answer.json() == {"ok": True}
+
+
+@pytest.mark.parametrize("locale", ["he", "en"])
+async def test_a_refusing_cloud_is_said_at_the_foot_with_its_code(kiosk: Kiosk, locale: str) -> None:
+    await kiosk.sign_in()
+    await kiosk.client.post("/api/locale", data={"locale": locale}, headers={"x-tallybox": "1"})
+    quiet = (await kiosk.client.get("/facts")).text
+    kiosk.sync[0] = replace(kiosk.sync[0], alarm="revoked")
+    told = (await kiosk.client.get("/facts")).text
+    assert ("revoked" in quiet, "revoked" in told, 'class="fact bad"' in told) == (False, True, True)
