@@ -22,7 +22,7 @@ from sync_protocol.ids import run_id
 
 RAW = base64.b64encode(b"S S     12.340 kg\r\n").decode()
 CLOCK = BoxClock("0f0e0d0c-0b0a-4908-8706-050403020100", Clk(s="ntp", err_ms=5))
-ROUNDS = 5
+ROUNDS = 15
 
 
 def reading(n: int) -> Encoded:

@@ -67,12 +67,12 @@ class Journal:
 
     async def append(self, entry: Entry | Encoded) -> EntryId:
         """Write one entry; returns when it is on the disk. Raises JournalFault or JournalBroken: then nothing is confirmed."""
-        placed = self._writer.submit(entry)
+        seq = self._writer.submit(entry)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((placed.seq, done))
+        self._waiting.append((seq, done))
         # A cancelled caller must not take the future with it that `_advance` will resolve.
         await asyncio.shield(done)
-        return placed
+        return EntryId(self.run, seq)
 
     def mark_acked(self, run: RunId, acked: int) -> None:
         """Remember how far the cloud is; lost without harm."""

@@ -16,7 +16,7 @@ from edge.errors import JournalBroken, JournalFault
 from edge.journal import store
 from sync_protocol import chain
 from sync_protocol.entries import Encoded, Entry, Position, RunEntry, encode
-from sync_protocol.ids import EntryId, RunId
+from sync_protocol.ids import RunId
 
 MAX_PENDING = 20_000
 """Entries waiting for the disk, about 10 MB: a minute of a stalled card on a busy box; more is refused, not queued."""
@@ -90,8 +90,8 @@ class JournalWriter:
         self._next = seq + 1
         return (self._row, seq, kind, data, self._hash)
 
-    def submit(self, entry: Entry | Encoded) -> EntryId:
-        """Give the entry its place; it is safe once `on_durable` passes its seq.
+    def submit(self, entry: Entry | Encoded) -> int:
+        """Give the entry its place in the run, its seq; it is safe once `on_durable` passes that.
 
         Raises JournalFault when too much waits for the disk or the writer is closed, JournalBroken after a failed commit.
         """
@@ -105,7 +105,7 @@ class JournalWriter:
             self._pending.append(row)
             if len(self._pending) == 1:
                 self._wake.notify()
-        return EntryId(self.run, row[1])
+        return row[1]
 
     def mark_acked(self, run: RunId, acked: int) -> None:
         """Note the cloud's position in a run; written with a later commit."""
