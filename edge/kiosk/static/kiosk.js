@@ -16,7 +16,14 @@ function connect() {
   source?.close();
   source = new EventSource("/events");
   on("live", (data) => live.show(data));
-  on("job", ({ version }) => setTimeout(() => refetch(version), SETTLE_MS));
+  // Versions only grow while the box runs: one that is older than the page was overtaken by the answer to a press. Only the
+  // first event of a stream may be older for another reason, that the box was started again.
+  let first = true;
+  on("job", ({ version }) => {
+    const restarted = first && shownVersion() > version;
+    first = false;
+    setTimeout(() => refetch((shown) => restarted || shown < version), SETTLE_MS);
+  });
   on("outcome", ({ number, sound }) => {
     if (number === told) return;
     told = number;
@@ -62,11 +69,14 @@ document.body.addEventListener("htmx:afterRequest", (event) => {
   if (wanted !== null) setTimeout(() => refetch(wanted), SETTLE_MS);
 });
 
-function refetch(version) {
-  wanted = answering ? version : null;
+function refetch(differs) {
+  wanted = answering ? differs : null;
   if (answering) return;
-  const task = document.querySelector(".task");
-  if (!task || Number(task.dataset.version) !== version) fire("job-changed");
+  if (differs(shownVersion())) fire("job-changed");
+}
+
+function shownVersion() {
+  return Number(document.querySelector(".task")?.dataset.version ?? -1);
 }
 
 function fire(name) {
