@@ -49,7 +49,7 @@ def _fail(message: object, code: int = SETUP) -> NoReturn:
     raise typer.Exit(code)
 
 
-def _logging() -> None:
+def _logging(*, quiet: bool = False) -> None:
     import logging
 
     import structlog
@@ -63,7 +63,7 @@ def _logging() -> None:
             structlog.processors.format_exc_info,
             structlog.dev.ConsoleRenderer() if person else structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING if quiet else logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
     )
 
@@ -140,6 +140,7 @@ def demo(
     from firmware_sim.demo import Tools, run_demo
     from firmware_sim.demo_operator import DemoFailed
 
+    _logging(quiet=True)  # the parts keep logs of their own
     tools = Tools(prepare=prepare_demo, step_times=_line_steps, verify=_verifies)
     try:
         asyncio.run(run_demo(tools, libs, auto=auto, directory=directory, as_json=as_json))
