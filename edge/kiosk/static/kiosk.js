@@ -66,7 +66,7 @@ document.body.addEventListener("htmx:beforeRequest", (event) => {
 document.body.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.target.id !== "panel") return;
   answering = Math.max(0, answering - 1);
-  if (wanted !== null) setTimeout(() => refetch(wanted), SETTLE_MS);
+  setTimeout(() => { if (wanted !== null) refetch(wanted); }, SETTLE_MS);
 });
 
 function refetch(differs) {
