@@ -75,7 +75,7 @@ class KioskStore:
         return str(rows[0][0]) if rows else None
 
     async def prefer(self, login: str, locale: str, token_hash: str) -> None:
-        """The person's language from now on, in this session and the next."""
+        """The person's language from now on, in this sign-in and the next."""
         await self._db.execute("UPDATE session SET locale = ? WHERE token_hash = ?", (locale, token_hash))
         await self._write("INSERT OR REPLACE INTO preference VALUES (?, ?)", (login, locale))
 
