@@ -13,7 +13,7 @@ GROUPS = ("all", "open", "review", "posted", "cancelled")
 SORTABLE = ("ref", "received", "supplier", "order")
 DEFAULT_SORT = "-received"
 MAX_TEXT = 80
-MAX_KEY = 400
+MAX_KEY = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class After:
         return cls(value, number) if good else None
 
     def __str__(self) -> str:
-        return base64.urlsafe_b64encode(json.dumps([self.value, self.id]).encode()).decode()
+        return base64.urlsafe_b64encode(json.dumps([self.value, self.id], ensure_ascii=False).encode()).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from cloud.web import marks
@@ -77,6 +77,8 @@ def test_hex_dump_loses_no_byte(data: bytes) -> None:
 
 
 @given(st.text(max_size=60), st.integers(0, (1 << 63) - 1))
+@example("\U00010000" * 60, 0)
+@example("\x1f" * 60, 0)
 def test_place_of_a_page_survives_the_address(value: str, number: int) -> None:
     assert After.parse(str(After(value, number))) == After(value, number)
 
