@@ -22,6 +22,8 @@ class Ack(_Answer):
     gen: int = Field(ge=0)
     srv_time: str
     """ISO 8601, UTC, when the answer was made."""
+    enc: tuple[str, ...] = ()
+    """Codings of `sync_protocol.packing` that the cloud reads; frames may come in one of them from now on."""
 
 
 class Need(_Answer):
@@ -31,6 +33,7 @@ class Need(_Answer):
     need: int = Field(ge=0)
     hash: str = Field(pattern="^[0-9a-f]{64}$")
     gen: int = Field(ge=0)
+    enc: tuple[str, ...] = ()
 
 
 class Refused(_Answer):

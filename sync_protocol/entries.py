@@ -35,6 +35,8 @@ class Stamp(BaseModel):
     mono_ns: int
     wall_ns: int
     clk: Clk
+    was: str | None = None
+    """Id of the entry that this one says again, where the cloud holds other content under that id."""
 
 
 class Position(BaseModel):
@@ -113,15 +115,77 @@ class NoteEntry(Stamp):
     data: dict[str, Any] = {}
 
 
+class CommandEntry(Stamp):
+    """What became of a command of the cloud. Written once per command, whatever the outcome.
+
+    `fenced`: a newer session of this box was seen; `expired`: it came after its `not_after`; `interrupted`: the box stopped
+    while it was carried out, so nobody knows; `refused`: the device said no; `failed`: it could not be asked.
+    """
+
+    t: Literal["command"] = "command"
+    cmd_id: str
+    lease: int
+    op: str
+    outcome: Literal["done", "refused", "failed", "fenced", "expired", "interrupted"]
+    detail: str | None = None
+    """The device's or the box's own word for it."""
+    data: dict[str, Any] = {}
+
+
+class BlobEntry(Stamp):
+    """A file that lies on the box under its SHA-256 (hex) and goes up by itself; this entry is acked without it."""
+
+    t: Literal["blob"] = "blob"
+    sha256: str
+    size: int
+    media: str
+    """Its media type."""
+    name: str
+    """What a person may call it."""
+    about: dict[str, str] = {}
+    """What it belongs to: `job`, `device`, `reading`, `salvage`..."""
+
+
+class HealthEntry(Stamp):
+    """How the box is, written now and then. Bytes, microseconds and seconds as the names say; absent means not known."""
+
+    t: Literal["health"] = "health"
+    unacked: int
+    oldest_unacked_s: int | None = None
+    runs: int
+    commit_us_p50: int | None = None
+    commit_us_p99: int | None = None
+    batch_ms_p50: int | None = None
+    batch_ms_p99: int | None = None
+    disk_free: int
+    disk_total: int
+    disk_level: Literal["ok", "prune", "shed", "full"]
+    journal_bytes: int
+    blobs_waiting: int
+    rss_bytes: int | None = None
+    link: Literal["https", "mqtt", "none"]
+
+
 class UnknownEntry(Stamp):
     """An entry of a kind that this program does not know; it is stored and proves the chain, nothing is made of it."""
 
     t: str
 
 
-Entry = RunEntry | AnchorEntry | DeviceEntry | ReadingEntry | StepEntry | NoteEntry | UnknownEntry
+Entry = (
+    RunEntry
+    | AnchorEntry
+    | DeviceEntry
+    | ReadingEntry
+    | StepEntry
+    | NoteEntry
+    | CommandEntry
+    | BlobEntry
+    | HealthEntry
+    | UnknownEntry
+)
 
-_KINDS = frozenset({"run", "anchor", "device", "reading", "step", "note"})
+_KINDS = frozenset({"run", "anchor", "device", "reading", "step", "note", "command", "blob", "health"})
 
 
 def _tag(value: object) -> str:
@@ -137,6 +201,9 @@ _ANY: TypeAdapter[Entry] = TypeAdapter(
         | Annotated[ReadingEntry, Tag("reading")]
         | Annotated[StepEntry, Tag("step")]
         | Annotated[NoteEntry, Tag("note")]
+        | Annotated[CommandEntry, Tag("command")]
+        | Annotated[BlobEntry, Tag("blob")]
+        | Annotated[HealthEntry, Tag("health")]
         | Annotated[UnknownEntry, Tag("unknown")],
         Discriminator(_tag),
     ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from sync_protocol import chain
 from sync_protocol.answers import Ack, Answer, Need, Refused
+from sync_protocol.frame import MAX_ENTRIES
 from sync_protocol.ids import RunId
 
 HashAt = Callable[[RunId, int], bytes | None]
@@ -23,12 +24,12 @@ class RunState:
     tip: int
     acked: int = 0
     stopped: str | None = None
-    """Why nothing more of this run is sent: `fork`, `schema`. The fault is in its entries; asking again would not help."""
+    """Why nothing more of this run is sent: `fork`, `schema`, `pruned`. Asking again would not help."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outbox:
-    """All runs, oldest first, and the cloud's generation as last heard."""
+    """All runs, oldest first (the last one is being written), and the cloud's generation as last heard."""
 
     runs: tuple[RunState, ...]
     gen: int = 0
@@ -70,18 +71,43 @@ class Alarm:
     run: RunId | None
 
 
-Effect = Moved | Wait | Alarm
+@dataclass(frozen=True, slots=True)
+class Reissue:
+    """Another writer used this run's name too. Write its entries from `first` on once more, in a run that is not this one, each
+    saying which it was: what the cloud holds of the run beyond `first` is not ours."""
+
+    run: RunId
+    first: int
+
+
+Effect = Moved | Wait | Alarm | Reissue
 
 BARRED_RETRY_S = 60.0
 """How often a box that is not let in asks again when the cloud does not say: soon enough after somebody let it in."""
 
 
+LONG_BACKLOG = 4 * MAX_ENTRIES
+"""Entries that wait: four frames are drained in well under a second; what is longer must not stand before new readings."""
+
+
 def next_send(outbox: Outbox) -> Send | None:
-    """The oldest run with entries the cloud lacks, so that a parent is always ahead of its child."""
-    for state in outbox.runs:
-        if state.acked < state.tip and not state.stopped:
-            return Send(state.run, state.acked)
-    return None
+    """What goes next: the oldest run with entries the cloud lacks, so that a parent is ahead of its child; but while the older
+    runs are long behind, the run that is being written goes first."""
+    waiting = [state for state in outbox.runs if state.acked < state.tip and not state.stopped]
+    if not waiting:
+        return None
+    newest = waiting[-1] if waiting[-1].run == outbox.runs[-1].run else None
+    behind = sum(state.tip - state.acked for state in waiting if state is not newest)
+    chosen = newest if newest is not None and behind > LONG_BACKLOG else waiting[0]
+    return Send(chosen.run, chosen.acked)
+
+
+def wants_fresh_run(outbox: Outbox) -> bool:
+    """Whether the journal should open a new run now that the link is back: new entries would stand behind a long line."""
+    if not outbox.runs:
+        return False
+    newest = outbox.runs[-1]
+    return not newest.stopped and newest.tip - newest.acked > LONG_BACKLOG
 
 
 def grown(outbox: Outbox, run: RunId, tip: int) -> Outbox:
@@ -102,22 +128,32 @@ def on_answer(outbox: Outbox, sent: Send, answer: Answer, hash_at: HashAt) -> tu
 
 
 def _moved(outbox: Outbox, sent: Send, answer: Ack | Need, position: int, hash_at: HashAt) -> tuple[Outbox, list[Effect]]:
+    before = next(state for state in outbox.runs if state.run == sent.run)
     ours = chain.seed(sent.run) if position == 0 else hash_at(sent.run, position - 1)
+    if ours is None and position <= before.tip:
+        return stop(outbox, sent.run, "pruned"), [Alarm("pruned", sent.run)]
     if ours is None or ours.hex() != answer.hash:
-        stopped = _with(outbox, sent.run, lambda state: replace(state, stopped="fork"))
-        return stopped, [Alarm("fork", sent.run)]
-    before = next(state.acked for state in outbox.runs if state.run == sent.run)
+        return _forked(outbox, sent.run, min(before.acked, position))
     after = _with(replace(outbox, barred=None), sent.run, lambda state: replace(state, acked=position))
     effects: list[Effect] = []
     if answer.gen > outbox.gen:
         # A restored cloud may lack entries of runs that were fully acked: ask about every one of them again. Its answer to a
         # frame it already holds is its position, so this costs one frame a run and moves nothing that is right.
         after = replace(after, gen=answer.gen, runs=tuple(_ask_again(state, sent.run) for state in after.runs))
-    if position != before:
-        effects.append(Moved(sent.run, position, back=position < before))
+    if position != before.acked:
+        effects.append(Moved(sent.run, position, back=position < before.acked))
     elif isinstance(answer, Need) or position <= sent.first:
         effects.append(Wait(None))
     return after, effects
+
+
+def _forked(outbox: Outbox, run: RunId, first: int) -> tuple[Outbox, list[Effect]]:
+    return stop(outbox, run, "fork"), [Alarm("fork", run), Reissue(run, first)]
+
+
+def stop(outbox: Outbox, run: RunId, reason: str) -> Outbox:
+    """Send nothing more of a run."""
+    return _with(outbox, run, lambda state: replace(state, stopped=reason))
 
 
 def _ask_again(state: RunState, answered: RunId) -> RunState:
@@ -133,8 +169,10 @@ def _refused(outbox: Outbox, sent: Send, answer: Refused) -> tuple[Outbox, list[
         # Told once: the same refusal every few minutes is no news.
         alarm: list[Effect] = [Alarm(answer.err, None)] if outbox.barred != answer.err else []
         return replace(outbox, barred=answer.err), [*alarm, Wait(answer.retry_s or BARRED_RETRY_S)]
-    stopped = _with(outbox, sent.run, lambda state: replace(state, stopped=answer.err))
-    return stopped, [Alarm(answer.err, sent.run)]
+    if answer.err == "fork":
+        # What the cloud acked so far carried our hash: up to there its run is ours.
+        return _forked(outbox, sent.run, next(state.acked for state in outbox.runs if state.run == sent.run))
+    return stop(outbox, sent.run, answer.err), [Alarm(answer.err, sent.run)]
 
 
 def _with(outbox: Outbox, run: RunId, change: Callable[[RunState], RunState]) -> Outbox:

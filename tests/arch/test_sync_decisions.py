@@ -7,7 +7,7 @@ from sync_protocol.answers import Ack, Answer, Need, Refused
 from sync_protocol.frame import Batch, Header
 from sync_protocol.ids import RunId
 from sync_protocol.inbox import Fork, Position, Take, judge
-from sync_protocol.outbox import Alarm, Moved, Outbox, RunState, Send, Wait, on_answer
+from sync_protocol.outbox import Alarm, Moved, Outbox, Reissue, RunState, Send, Wait, on_answer
 from tests.arch.pages import page, section, table
 
 SYNC = page("docs/SYNC.md")
@@ -70,6 +70,8 @@ def test_the_box_does_as_the_table_says(row: dict[str, str]) -> None:
                 said.append("Wait" if seconds is None else f"Wait {seconds:g}")
             case Alarm(reason, _):
                 said.append(f"Alarm {reason}")
+            case Reissue(_, first):
+                said.append(f"Reissue from {first}")
     assert "; ".join(said) == row["outcome"]
     assert after.runs[1] == before.runs[1]
 

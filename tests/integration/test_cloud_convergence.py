@@ -154,7 +154,7 @@ def _machine(template: Path, make_box) -> type[RuleBasedStateMachine]:
     return BoxAndCloud
 
 
-@pytest.mark.parametrize("depth", [pytest.param(12), pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("depth", [pytest.param(12), pytest.param(150, marks=pytest.mark.deep)])
 def test_box_and_cloud_converge_whatever_the_network_does(sqlite_template: Path, make_box, depth: int) -> None:
     run_state_machine_as_test(
         _machine(sqlite_template, make_box),
