@@ -14,6 +14,7 @@ from cloud.db.engine import Sessions, open_sessions
 from cloud.db.migrate import check_migrated
 from cloud.deps import SyncDeps
 from cloud.receiving.projection import project_forever
+from cloud.takers import TAKERS
 from cloud.web.app import create_staff_app
 from cloud.web.settings import LOOPBACK, StaffDeps, StaffSettings
 from cloud.web_server import Listener, listen, serve
@@ -69,6 +70,6 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(serve(sync))
         tasks.create_task(serve(staff))
-        tasks.create_task(project_forever(sessions, wake))
+        tasks.create_task(project_forever(sessions, wake, TAKERS))
         log.info("cloud_served", sync=sync.url, staff=staff.url)
         announce(sync.url, staff.url)

@@ -1,5 +1,6 @@
 """Every table of the core, imported so that the metadata is whole. Only migrations need this."""
 
+from cloud.boxes import health
 from cloud.boxes import models as boxes
 from cloud.db import settings_table
 from cloud.db.base import Base
@@ -11,4 +12,4 @@ from cloud.people import models as people
 from cloud.receiving import models as receiving
 
 METADATA = Base.metadata
-SUBJECTS = (boxes, settings_table, ingest, kernel, masters, mirror, people, receiving)
+SUBJECTS = (boxes, health, settings_table, ingest, kernel, masters, mirror, people, receiving)

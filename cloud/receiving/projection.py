@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
+from cloud.boxes.received import Received, Takers
 from cloud.db.engine import Sessions, is_sqlite
 from cloud.errors import Refused, StepFault
 from cloud.ingest.models import JournalEntry, RunState
@@ -38,6 +39,8 @@ LOOK_AGAIN_S = 5.0
 
 RETRY_S = 1.0
 
+NO_TAKERS: Takers = {}
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:
@@ -47,12 +50,12 @@ class Ready:
     next_seq: int
 
 
-async def project_forever(sessions: Sessions, wake: asyncio.Event) -> None:
+async def project_forever(sessions: Sessions, wake: asyncio.Event, takers: Takers = NO_TAKERS) -> None:
     """Take entries as they come, until cancelled. A database that is away is tried again."""
     while True:
         wake.clear()
         try:
-            await project_all(sessions)
+            await project_all(sessions, takers=takers)
         except (OperationalError, InterfaceError, PoolTimeout) as exc:
             log.warning("projection_postponed", reason=type(exc).__name__)
             await asyncio.sleep(RETRY_S)
@@ -64,15 +67,18 @@ async def project_forever(sessions: Sessions, wake: asyncio.Event) -> None:
             continue
 
 
-async def project_all(sessions: Sessions, *, until: datetime | None = None) -> int:
-    """Take everything that can be taken, but for entries received after `until`; how many entries were passed."""
+async def project_all(sessions: Sessions, *, until: datetime | None = None, takers: Takers = NO_TAKERS) -> int:
+    """Take everything that can be taken, but for entries received after `until`; how many entries were passed.
+
+    `takers` get the entries of their kinds; a rebuild of the records alone goes without them.
+    """
     passed = 0
     while True:
         async with sessions.read() as session:
             ready = await ready_runs(session)
         progress = 0
         for run in ready:
-            progress += await _chunk(sessions, run.run, until)
+            progress += await _chunk(sessions, run.run, until, takers)
         if not progress:
             return passed
         passed += progress
@@ -95,14 +101,14 @@ async def ready_runs(session: AsyncSession) -> list[Ready]:
     return [Ready(run, next_seq or 0) for run, next_seq in rows]
 
 
-async def _chunk(sessions: Sessions, run: str, until: datetime | None) -> int:
+async def _chunk(sessions: Sessions, run: str, until: datetime | None, takers: Takers) -> int:
     async with sessions.write() as session:
         cursor = await _lock(session, run)
         entries = await _entries(session, run, cursor.next_seq, until)
         jobs: Jobs = {}
         for entry in entries:
-            if entry.kind in {"step", "unreadable"}:
-                await _take(session, entry, jobs)
+            if entry.kind in {"step", "unreadable"} or entry.kind in takers:
+                await _take(session, entry, jobs, takers)
         if entries:
             cursor.next_seq = entries[-1].seq + 1
         return len(entries)
@@ -121,7 +127,7 @@ async def _entries(session: AsyncSession, run: str, first: int, until: datetime 
     return list(await session.scalars(query.order_by(JournalEntry.seq)))
 
 
-async def _take(session: AsyncSession, row: JournalEntry, jobs: Jobs) -> None:
+async def _take(session: AsyncSession, row: JournalEntry, jobs: Jobs, takers: Takers) -> None:
     """Take one entry; what goes wrong with it alone is undone and kept as a fault."""
     step: StepEntry | None = None
     try:
@@ -131,6 +137,8 @@ async def _take(session: AsyncSession, row: JournalEntry, jobs: Jobs) -> None:
             if step is not None:
                 at = EntryId(RunId(row.run), row.seq)
                 await take_step(session, Arrived(Step(step, at), row.box_id, row.received_at), jobs)
+            for taker in takers.get(row.kind, ()):
+                await taker(session, Received(row.box_id, row.run, row.seq, entry, row.received_at))
     except TextFault as exc:
         await _fault(session, row, step, jobs, ("unreadable", str(exc)))
     except StepFault as exc:
