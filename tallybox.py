@@ -16,6 +16,8 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from provisioning.commands import broker_command
+
 NO, SETUP, JOURNAL = 1, 3, 4
 
 VERSION = "0.1.0"
@@ -33,6 +35,8 @@ sim_app = _group("Simulated instruments.")
 provision_app = _group("Keys and certificates.")
 for name, group in (("edge", edge_app), ("cloud", cloud_app), ("sim", sim_app), ("provision", provision_app)):
     app.add_typer(group, name=name)
+
+cloud_app.command("boxes")(cloud_boxes)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Database = Annotated[str, typer.Option("--db", envvar="TALLYBOX_DATABASE_URL", help="sqlite:///FILE or postgresql://...")]
@@ -326,6 +330,7 @@ def cloud_run(
         list[str] | None, typer.Option("--name", help="Further name under which the staff pages may be called.")
     ] = None,
     zone: Annotated[str, typer.Option(help="Time zone in which the staff pages show times.")] = "Asia/Jerusalem",
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus figures there, on the same host.")] = None,
 ) -> None:
     """Run the core until stopped; prints {"sync": address, "staff": address} once both are served. Migrate first."""
     from cloud.runner import CloudSettings, SyncTls, run_cloud
@@ -343,6 +348,7 @@ def cloud_run(
         organisation=organisation,
         hosts=frozenset(names or ()),
         zone=zone,
+        metrics_port=metrics_port,
     )
     try:
         files = ServerFiles.within(server)
@@ -642,6 +648,9 @@ def provision_server(
     except (ProvisioningError, OSError) as exc:
         _fail(exc)
     print(f"the server's certificate is in {directory}")
+
+
+provision_app.command("broker")(broker_command(_now))
 
 
 @provision_app.command("enroll")

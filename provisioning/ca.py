@@ -81,6 +81,13 @@ class Authority:
         # The names count; the common name is for people, and hosts' names may be longer than it can hold.
         return self._issue(names[0][:_COMMON_NAME_LIMIT], key, general, ExtendedKeyUsageOID.SERVER_AUTH, now, SERVER_LIFE)
 
+    def issue_client_certificate(self, key: ec.EllipticCurvePublicKey, name: str, now: datetime) -> x509.Certificate:
+        """A client certificate of one year for a process of the core; raises RequestFault for another key than P-256."""
+        if not is_p256(key):
+            raise RequestFault("only P-256 keys are certified")
+        names = [x509.UniformResourceIdentifier(f"urn:core:{name}")]
+        return self._issue(name, key, names, ExtendedKeyUsageOID.CLIENT_AUTH, now, SERVER_LIFE)
+
     def check_issued(self, certificate: x509.Certificate, now: datetime) -> None:
         """Raise TrustFault unless this authority signed `certificate` and `now` lies in its time."""
         if not issued_by(certificate, self.certificate):

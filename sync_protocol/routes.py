@@ -43,3 +43,8 @@ def topic_ack(box: str) -> str:
 def topic_down(box: str) -> str:
     """Where the cloud says that there is something new, or gives a command."""
     return f"v1/{box}/down"
+
+
+def topic_will(box: str) -> str:
+    """Where the broker says that a box's connection ended without a word: a hint, and never kept."""
+    return f"v1/{box}/will"
