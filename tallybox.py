@@ -16,6 +16,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from cloud.cli.boxes import boxes as cloud_boxes
 from provisioning.commands import broker_command
 
 NO, SETUP, JOURNAL = 1, 3, 4

@@ -2,10 +2,24 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from cloud.boxes.peer import PeerCertificate, certificate_in_scope
 from cloud.clock import Clock, system_clock
 from cloud.db.engine import Sessions
+
+
+class Counts(Protocol):
+    """Where a worker counts what it did."""
+
+    def frame(self, *, binding: str, answer: str, entries: int, seconds: float) -> None: ...
+
+
+class Uncounted:
+    """Counts nothing."""
+
+    def frame(self, **_: object) -> None:
+        return
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,3 +30,4 @@ class SyncDeps:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     clock: Clock = system_clock
     peer_certificate: PeerCertificate = certificate_in_scope
+    metrics: Counts = field(default_factory=Uncounted)

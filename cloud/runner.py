@@ -13,6 +13,7 @@ from cloud.app import create_sync_app
 from cloud.db.engine import Sessions, open_sessions
 from cloud.db.migrate import check_migrated
 from cloud.deps import SyncDeps
+from cloud.metrics import Metrics, create_metrics_app
 from cloud.receiving.projection import project_forever
 from cloud.takers import TAKERS
 from cloud.web.app import create_staff_app
@@ -34,6 +35,8 @@ class CloudSettings:
     organisation: str = ""
     hosts: frozenset[str] = frozenset()
     zone: str = "Asia/Jerusalem"
+    metrics_port: int | None = None
+    """Where Prometheus may ask, on the same host; None: nowhere. Its figures are about every box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ async def run_cloud(settings: CloudSettings, tls: SyncTls, *, announce: Callable
 
 async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, announce: Callable[[str, str], None]) -> None:
     wake = asyncio.Event()
-    sync_app = create_sync_app(SyncDeps(sessions=sessions, wake=wake))
+    metrics = Metrics()
+    sync_app = create_sync_app(SyncDeps(sessions=sessions, wake=wake, metrics=metrics))
     hosts = LOOPBACK | settings.hosts
     staff_settings = StaffSettings(organisation=settings.organisation, hosts=hosts, zone=settings.zone)
     staff_app = create_staff_app(
@@ -68,6 +72,10 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
     sync = Listener(sync_app, listen(settings.host, settings.sync_port), tls.context, tls.protocol)
     staff = Listener(staff_app, listen(settings.host, settings.staff_port))
     async with asyncio.TaskGroup() as tasks:
+        if settings.metrics_port is not None:
+            figures = Listener(create_metrics_app(sessions, metrics), listen(settings.host, settings.metrics_port))
+            log.info("metrics_served", metrics=figures.url)
+            tasks.create_task(serve(figures))
         tasks.create_task(serve(sync))
         tasks.create_task(serve(staff))
         tasks.create_task(project_forever(sessions, wake, TAKERS))
