@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from firmware_sim.demo import Load
+from firmware_sim.relay import Relay
 from sync_protocol.entries import StepEntry
-from tests.integration.failing_line import FailingLine
 from tests.integration.operating import WAIT_S, Act, receipt_acts, receive
 from tests.integration.running import Running, Stored, command, running_thread
 
@@ -49,21 +49,21 @@ async def test_receipt_made_while_the_cloud_was_away_appears_by_itself(tmp_path:
 
 async def test_entries_whose_ack_was_lost_with_the_cloud_are_stored_once(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        lines: list[FailingLine] = []
+        relays: list[Relay] = []
 
         async def between(url: str, _: Stored) -> str:
-            lines.append(await stack.enter_async_context(FailingLine.to(int(url.rpartition(":")[2]))))
-            return f"https://127.0.0.1:{lines[0].port}"
+            relays.append(await stack.enter_async_context(Relay.to(int(url.rpartition(":")[2]))))
+            return f"https://127.0.0.1:{relays[0].port}"
 
         async with running_thread(tmp_path, between=between) as thread:
             acts = receipt_acts("DN-LOST", LOADS)
             # The very same batch again: nothing was written in the meantime.
-            await die_between_commit_and_ack(thread, lines[0], next(acts))
+            await die_between_commit_and_ack(thread, relays[0], next(acts))
             await thread.parts.start_cloud()
             await thread.all_sent()
             assert "batch_again" in [action for _, action, _ in thread.stored.events()]
             # A longer batch that begins with what the cloud has already.
-            await die_between_commit_and_ack(thread, lines[0], next(acts))
+            await die_between_commit_and_ack(thread, relays[0], next(acts))
             for act in acts:
                 await act.prepare(thread.operator)
                 await act.finish(thread.operator)
@@ -71,19 +71,19 @@ async def test_entries_whose_ack_was_lost_with_the_cloud_are_stored_once(tmp_pat
             await assert_received(thread, "DN-LOST")
 
 
-async def die_between_commit_and_ack(thread: Running, line: FailingLine, act: Act) -> None:
+async def die_between_commit_and_ack(thread: Running, relay: Relay, act: Act) -> None:
     """Do the act, let the cloud commit what it made, lose the answer on its way and the cloud with it."""
     await thread.all_sent()
     known = thread.stored.cloud_count()
-    line.swallowed.clear()
+    relay.down.lost_some.clear()
     # Answers are lost from the commit on: handshakes and what is asked before it still come through.
-    line.loses_answers = lambda: thread.stored.cloud_count() > known
+    relay.down.loses = lambda: thread.stored.cloud_count() > known
     await act.prepare(thread.operator)
     await act.finish(thread.operator)
     async with asyncio.timeout(WAIT_S):
-        await line.swallowed.wait()
+        await relay.down.lost_some.wait()
     await thread.kill_cloud()
-    line.loses_answers = lambda: False
+    relay.down.loses = lambda: False
     unknown = thread.stored.cloud_count() - known
     assert unknown > 0
     assert (await thread.operator.state())["sync"]["waiting"] >= unknown
