@@ -5,7 +5,8 @@ SyncError
 ├── FrameFault           the bytes are not a frame: cut, too long, miscounted, broken chain
 ├── SignatureFault       the frame is well formed and its signature does not match
 ├── UnknownKey           the frame names a key that nobody registered
-└── PatchFault           a mirror patch does not fit what it is applied to
+├── PatchFault           a mirror patch does not fit what it is applied to
+└── ExportFault          an exported journal is cut, changed, or not what its contents say
 """
 
 
@@ -35,3 +36,13 @@ class UnknownKey(SyncError):
 
 class PatchFault(SyncError):
     """The patch was made for another state of the mirror; ask for a full one."""
+
+
+class ExportFault(SyncError):
+    """An exported journal does not hold; `run` and `seq` are the first bad entry where one can be named."""
+
+    def __init__(self, reason: str, run: str | None = None, seq: int | None = None) -> None:
+        super().__init__(reason if run is None else f"{run}:{seq}: {reason}")
+        self.reason = reason
+        self.run = run
+        self.seq = seq
