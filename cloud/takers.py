@@ -1,6 +1,8 @@
 """What is made of entries beside records: which kinds, and by whom."""
 
+from cloud.blobs.refs import note_blob
+from cloud.boxes.commands import record_result
 from cloud.boxes.health import note_health
 from cloud.boxes.received import Takers
 
-TAKERS: Takers = {"health": (note_health,)}
+TAKERS: Takers = {"health": (note_health,), "command": (record_result,), "blob": (note_blob,)}

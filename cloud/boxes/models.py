@@ -7,7 +7,7 @@ from sqlalchemy import ForeignKey, LargeBinary, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.db.base import Base
-from cloud.db.types import UtcTime
+from cloud.db.types import Big, UtcTime
 
 
 class BoxStatus(StrEnum):
@@ -32,6 +32,11 @@ class Box(Base):
     status: Mapped[str] = mapped_column(Text, default=BoxStatus.ACTIVE)
     last_seen: Mapped[datetime | None] = mapped_column(UtcTime)
     registered_at: Mapped[datetime] = mapped_column(UtcTime)
+    lease: Mapped[int] = mapped_column(Big, default=0, server_default="0")
+    """Of the newest session (`cloud.boxes.leases`)."""
+    lease_used: Mapped[int] = mapped_column(Big, default=0, server_default="0")
+    """The highest lease that somebody with this identity came back with."""
+    lease_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
 
 class BoxKey(Base):

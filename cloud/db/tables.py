@@ -1,6 +1,7 @@
 """Every table of the core, imported so that the metadata is whole. Only migrations need this."""
 
-from cloud.boxes import health
+from cloud.blobs import models as blobs
+from cloud.boxes import commands, health
 from cloud.boxes import models as boxes
 from cloud.db import settings_table
 from cloud.db.base import Base
@@ -12,4 +13,4 @@ from cloud.people import models as people
 from cloud.receiving import models as receiving
 
 METADATA = Base.metadata
-SUBJECTS = (boxes, health, settings_table, ingest, kernel, masters, mirror, people, receiving)
+SUBJECTS = (blobs, boxes, commands, health, settings_table, ingest, kernel, masters, mirror, people, receiving)

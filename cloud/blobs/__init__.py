@@ -1,0 +1,1 @@
+"""Files that boxes send: resumable upload, kept by the hash of their content."""
