@@ -3,7 +3,8 @@
 EdgeError
 ├── SettingsFault      the box's configuration cannot be used
 ├── JournalFault       the journal cannot take or give entries
-│   └── JournalBroken  a commit failed: this writer is dead, a new run must be opened
+│   ├── JournalBroken  a commit failed: this writer is dead, a new run must be opened
+│   └── JournalFull    there is no room: nothing of it was written, nothing that is there was touched
 ├── MirrorFault        the mirror's database cannot be used
 ├── ListenerBehind     a reader of the devices' events was too slow
 ├── TakeRefused        a reading cannot be taken now; `code` says why
@@ -25,6 +26,10 @@ class JournalFault(EdgeError):
 
 class JournalBroken(JournalFault):
     """A commit failed: nothing after the last confirmed entry may be believed, a new run must be opened."""
+
+
+class JournalFull(JournalFault):
+    """There is no room for this entry. Nothing of it was written, and nothing that is there was given up for it."""
 
 
 class MirrorFault(EdgeError):
