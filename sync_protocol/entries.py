@@ -59,11 +59,18 @@ class RunEntry(Stamp):
 
 
 class AnchorEntry(Stamp):
-    """The cloud's time and how long the asking took: pins `mono_ns` of this boot to true time."""
+    """What is to be known of the box's clocks at this moment.
+
+    `cloud`: the cloud's time and how long the asking took, which pins `mono_ns` of this boot to true time. `state`: something
+    else sets the wall clock from now on (`clk`). `step`: the wall clock jumped. The last two are hints for people.
+    """
 
     t: Literal["anchor"] = "anchor"
-    srv_time: str
-    rtt_ns: int
+    why: Literal["cloud", "state", "step"] = "cloud"
+    srv_time: str | None = None
+    rtt_ns: int | None = None
+    step_ms: int | None = None
+    """How far the wall clock jumped, negative backwards."""
 
 
 class DeviceEntry(Stamp):
