@@ -11,13 +11,14 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import idle, journal, latency
+from bench import idle, journal, latency, wire
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "journal": journal.run,
     "latency": latency.run_latency,
     "cloud": latency.run_cloud,
     "idle": idle.run,
+    "wire": wire.run,
 }
 
 
