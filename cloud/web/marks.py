@@ -4,12 +4,14 @@ import datetime as dt
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_datetime
+from babel.dates import format_datetime, format_timedelta
 from markupsafe import Markup
 
 from cloud.web.i18n import Locale
 from sync_protocol.quantity import plain
 from sync_protocol.wiretext import clean
+
+THOUSAND = 1000.0
 
 NOTHING = Markup('<span class="none">–</span>')
 
@@ -95,6 +97,25 @@ def day(value: dt.date | str | None, locale: Locale) -> Markup:
     if value is None:
         return NOTHING
     return ltr(format_datetime(dt.datetime.combine(value, dt.time()), DATE[locale], locale="en" if locale == "en" else "he"))
+
+
+def span(seconds: float | None, locale: Locale) -> Markup:
+    """A length of time in its largest unit, in words."""
+    if seconds is None:
+        return NOTHING
+    return words(format_timedelta(dt.timedelta(seconds=round(seconds)), threshold=2, locale="en" if locale == "en" else "he"))
+
+
+def storage(size: int | None) -> Markup:
+    """Bytes as people count them on disks: powers of ten, one digit behind the point."""
+    if size is None:
+        return NOTHING
+    value, unit = float(size), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if value < THOUSAND:
+            break
+        value, unit = value / THOUSAND, larger
+    return ltr(f"{value:.0f}\u00a0{unit}" if unit == "B" else f"{value:.1f}\u00a0{unit}")
 
 
 def hex_dump(data: bytes) -> list[tuple[str, str, str]]:

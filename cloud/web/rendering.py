@@ -187,6 +187,8 @@ def _filters(zone: ZoneInfo) -> dict[str, Callable[..., object]]:
         "moment_exact": moment_exact,
         "amount": localized(marks.amount),
         "day": localized(marks.day),
+        "span": localized(marks.span),
+        "storage": marks.storage,
         "proof_value": localized(proof_value),
     }
 

@@ -217,6 +217,20 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Health:
+    """How a box last said it was, and when that came."""
+
+    said_at: dt.datetime
+    unacked: int
+    oldest_s: int | None
+    clock: str
+    clock_err_ms: int | None
+    disk_level: str
+    disk_free: int
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class Box:
     """One box as the cloud knows it."""
 
@@ -228,6 +242,7 @@ class Box:
     last_seen: dt.datetime | None
     quarantined: int
     runs: tuple[Run, ...] = ()
+    health: Health | None = None
 
 
 def as_json(value: object) -> object:

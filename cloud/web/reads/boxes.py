@@ -5,6 +5,7 @@ from collections import defaultdict
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloud.boxes.health import BoxHealth
 from cloud.boxes.models import Box
 from cloud.ingest.models import QuarantinedFrame, RunState, StoredBatch
 from cloud.web import views
@@ -19,6 +20,7 @@ async def list_boxes(session: AsyncSession) -> list[views.Box]:
     aside = await session.execute(select(QuarantinedFrame.box_id, func.count()).group_by(QuarantinedFrame.box_id))
     quarantined: dict[str, int] = {row[0]: row[1] for row in aside}
     runs = await _runs(session)
+    healths = {row.box_id: _health(row) for row in await session.scalars(select(BoxHealth))}
     return [
         views.Box(
             box.id,
@@ -29,9 +31,24 @@ async def list_boxes(session: AsyncSession) -> list[views.Box]:
             box.last_seen,
             quarantined.get(box.id, 0),
             tuple(runs[box.id]),
+            healths.get(box.id),
         )
         for box in boxes
     ]
+
+
+def _health(row: BoxHealth) -> views.Health:
+    said = row.content
+    return views.Health(
+        said_at=row.received_at,
+        unacked=said["unacked"],
+        oldest_s=said.get("oldest_unacked_s"),
+        clock=row.clk,
+        clock_err_ms=row.clk_err_ms,
+        disk_level=said["disk_level"],
+        disk_free=said["disk_free"],
+        link=said["link"],
+    )
 
 
 async def _runs(session: AsyncSession) -> dict[str, list[views.Run]]:

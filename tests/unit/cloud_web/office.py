@@ -12,7 +12,9 @@ from cloud.masters.demo import load_demo
 from cloud.people.accounts import NewUser, create_user
 from cloud.people.models import Role
 from cloud.receiving.projection import project_all
+from cloud.takers import TAKERS
 from cloud.web.settings import StaffDeps, StaffSettings
+from sync_protocol.entries import HealthEntry
 from sync_protocol.steps import Abandon, Amount, Discard, Item, Open
 from tests.integration.conftest import ADMIN, Story, TestBox, TurnedClock, device, typed
 
@@ -54,7 +56,22 @@ async def furnish(sessions: Sessions, clock: TurnedClock) -> Refs:
         # Each receipt in a batch of its own: what is changed in one of them does not touch the others.
         await box.deliver(sessions)
         clock.go(minutes=7)
-    await project_all(sessions)
+    box.write(
+        HealthEntry(
+            **box.stamp(),
+            unacked=1240,
+            oldest_unacked_s=5400,
+            runs=3,
+            disk_free=3_200_000_000,
+            disk_total=31_000_000_000,
+            disk_level="prune",
+            journal_bytes=48_000_000,
+            blobs_waiting=2,
+            link="https",
+        )
+    )
+    await box.deliver(sessions)
+    await project_all(sessions, takers=TAKERS)
     await _tamper(sessions, jobs)
     async with sessions.read() as session:
         rows = (await session.execute(text("SELECT uid, ref FROM receipt_number"))).all()

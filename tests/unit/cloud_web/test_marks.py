@@ -61,6 +61,36 @@ def test_finding_is_shown_by_what_it_is(value: str, shown: str) -> None:
     assert finding(value, "he") == shown
 
 
+@pytest.mark.parametrize(
+    ("seconds", "locale", "shown"),
+    [
+        (None, "en", "–"),
+        (0, "en", "0 seconds"),
+        (90, "en", "90 seconds"),
+        (5400, "en", "90 minutes"),
+        (90_000, "en", "25 hours"),
+        (5400, "he", "90 דקות"),
+    ],
+)
+def test_span_is_said_in_its_largest_unit_that_is_more_than_one(seconds: int | None, locale: Locale, shown: str) -> None:
+    assert marks.span(seconds, locale).striptags() == shown
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [
+        (None, "–"),
+        (0, "0\u00a0B"),
+        (999, "999\u00a0B"),
+        (1000, "1.0\u00a0kB"),
+        (3_200_000_000, "3.2\u00a0GB"),
+        (2_000_000_000_000_000, "2000.0\u00a0TB"),
+    ],
+)
+def test_storage_is_counted_in_powers_of_ten(size: int | None, shown: str) -> None:
+    assert marks.storage(size).striptags() == shown
+
+
 @given(st.text())
 def test_text_from_a_wire_can_neither_open_a_tag_nor_turn_the_line(text: str) -> None:
     for shown in (marks.ltr(text), marks.words(text)):

@@ -57,7 +57,7 @@ def test_every_key_that_a_template_names_exists() -> None:
 def test_every_key_is_used() -> None:
     templates = "\n".join(path.read_text() for path in TEMPLATES.glob("*.html"))
     code = "\n".join(path.read_text() for path in TEMPLATES.parent.rglob("*.py"))
-    made = (*KINDS, "state", "group", "column", "field", "role", "order_state", "proof", "actor")
+    made = (*KINDS, "state", "group", "column", "field", "role", "order_state", "proof", "actor", "disk")
     unused = {
         key
         for key in CATALOGUES.texts["en"]
