@@ -4,5 +4,12 @@ from cloud.blobs.refs import note_blob
 from cloud.boxes.commands import record_result
 from cloud.boxes.health import note_health
 from cloud.boxes.received import Takers
+from cloud.clocks.notes import note_anchor, note_boot
 
-TAKERS: Takers = {"health": (note_health,), "command": (record_result,), "blob": (note_blob,)}
+TAKERS: Takers = {
+    "run": (note_boot,),
+    "anchor": (note_anchor,),
+    "health": (note_health,),
+    "command": (record_result,),
+    "blob": (note_blob,),
+}

@@ -3,6 +3,7 @@
 from cloud.blobs import models as blobs
 from cloud.boxes import commands, health
 from cloud.boxes import models as boxes
+from cloud.clocks import models as clocks
 from cloud.db import settings_table
 from cloud.db.base import Base
 from cloud.ingest import models as ingest
@@ -13,4 +14,4 @@ from cloud.people import models as people
 from cloud.receiving import models as receiving
 
 METADATA = Base.metadata
-SUBJECTS = (blobs, boxes, commands, health, settings_table, ingest, kernel, masters, mirror, people, receiving)
+SUBJECTS = (blobs, boxes, clocks, commands, health, settings_table, ingest, kernel, masters, mirror, people, receiving)

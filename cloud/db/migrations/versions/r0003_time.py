@@ -1,14 +1,74 @@
-"""When things truly happened: anchors of box clocks."""
+"""When things truly happened: anchors of box clocks, and the boots of runs; both found in what is stored already."""
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "r0003"
 down_revision = "r0002"
 branch_labels = None
 depends_on = None
 
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+BIGGEST = (1 << 63) - 1
+MAX_BOOT_ID = 64
+
 
 def upgrade() -> None:
-    pass
+    anchor = op.create_table(
+        "anchor",
+        sa.Column("run", sa.Text(), primary_key=True),
+        sa.Column("seq", sa.BigInteger(), primary_key=True),
+        sa.Column("box_id", sa.Text(), sa.ForeignKey("box.id"), nullable=False),
+        sa.Column("boot_id", sa.Text(), nullable=False),
+        sa.Column("mono_ns", sa.BigInteger(), nullable=False),
+        sa.Column("srv_ns", sa.BigInteger(), nullable=False),
+        sa.Column("rtt_ns", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("ix_anchor_boot", "anchor", ["box_id", "boot_id", "mono_ns"])
+    run_clock = op.create_table(
+        "run_clock",
+        sa.Column("run", sa.Text(), primary_key=True),
+        sa.Column("box_id", sa.Text(), sa.ForeignKey("box.id"), nullable=False),
+        sa.Column("boot_id", sa.Text(), nullable=False),
+        sa.Column("mono_ns", sa.BigInteger(), nullable=False),
+    )
+    _fill(anchor, "kind = 'anchor'", _anchor)
+    _fill(run_clock, "seq = 0 AND kind = 'run'", _boot)
 
 
 def downgrade() -> None:
-    pass
+    op.drop_table("run_clock")
+    op.drop_table("anchor")
+
+
+def _fill(table, which, row_of) -> None:
+    connection = op.get_bind()
+    found = connection.execute(sa.text(f"SELECT run, seq, box_id, content FROM entry WHERE {which}"))
+    for part in found.partitions(500):
+        rows = [row for one in part if (row := row_of(*one)) is not None]
+        if rows:
+            connection.execute(table.insert(), rows)
+
+
+def _boot(run, seq, box_id, content):
+    entry = json.loads(bytes(content))
+    boot_id, mono_ns = entry.get("boot_id"), entry.get("mono_ns")
+    if type(mono_ns) is not int or not 0 <= mono_ns <= BIGGEST or len(boot_id) > MAX_BOOT_ID or "\x00" in boot_id:
+        return None
+    return {"run": run, "box_id": box_id, "boot_id": boot_id, "mono_ns": mono_ns}
+
+
+def _anchor(run, seq, box_id, content):
+    boot, entry = _boot(run, seq, box_id, content), json.loads(bytes(content))
+    rtt_ns = entry.get("rtt_ns")
+    try:
+        at = datetime.fromisoformat(entry["srv_time"])
+    except ValueError:
+        return None
+    if boot is None or at.tzinfo is None or type(rtt_ns) is not int or not 0 <= rtt_ns <= boot["mono_ns"]:
+        return None
+    srv_ns = (at - EPOCH) // timedelta(microseconds=1) * 1000
+    return boot | {"seq": seq, "srv_ns": srv_ns, "rtt_ns": rtt_ns} if abs(srv_ns) <= BIGGEST else None

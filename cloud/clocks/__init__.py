@@ -1,0 +1,1 @@
+"""Clocks of boxes: where their anchors lie, and when entries truly happened."""
