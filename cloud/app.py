@@ -6,11 +6,14 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.deps import SyncDeps
 from cloud.errors import BoxFault
 from cloud.ingest.routes import BodyTooLarge, WrongType, ingest_router, problem
 from cloud.mirror.routes import mirror_router
+from cloud.push.routes import push_router
+from cloud.push.watch import Watch
 
 log = structlog.get_logger()
 
@@ -20,11 +23,16 @@ RETRY_AFTER_S = 2
 Handler = Callable[[Request, Exception], Awaitable[Response]]
 
 
-def create_sync_app(deps: SyncDeps) -> FastAPI:
-    """Routes `POST /sync/v1/batches`, `GET /down/v1/{scope}` and `GET /health`; no pages, no API description."""
+def create_sync_app(deps: SyncDeps, *, watch: Watch | None = None) -> FastAPI:
+    """Routes `POST /sync/v1/batches`, `GET /down/v1/{scope}` and `GET /health`; no pages, no API description.
+
+    With `watch` (somebody must run it) also the routes of sessions and pushes.
+    """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     app.include_router(ingest_router(deps))
     app.include_router(mirror_router(deps))
+    if watch is not None:
+        app.include_router(push_router(deps, watch, _alternate))
     for fault, handler in HANDLERS.items():
         app.add_exception_handler(fault, handler)
 
@@ -33,6 +41,10 @@ def create_sync_app(deps: SyncDeps) -> FastAPI:
         return {"status": "ok"}
 
     return app
+
+
+async def _alternate(_session: AsyncSession, _box: str) -> None:
+    """The event that the session left is what is known."""
 
 
 async def _box_refused(_request: Request, exc: Exception) -> Response:

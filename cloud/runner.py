@@ -14,6 +14,7 @@ from cloud.db.engine import Sessions, open_sessions
 from cloud.db.migrate import check_migrated
 from cloud.deps import SyncDeps
 from cloud.metrics import Metrics, create_metrics_app
+from cloud.push.watch import Watch
 from cloud.receiving.projection import project_forever
 from cloud.takers import TAKERS
 from cloud.web.app import create_staff_app
@@ -63,7 +64,9 @@ async def run_cloud(settings: CloudSettings, tls: SyncTls, *, announce: Callable
 async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, announce: Callable[[str, str], None]) -> None:
     wake = asyncio.Event()
     metrics = Metrics()
-    sync_app = create_sync_app(SyncDeps(sessions=sessions, wake=wake, metrics=metrics))
+    deps = SyncDeps(sessions=sessions, wake=wake, metrics=metrics)
+    watch = Watch(sessions, deps.clock)
+    sync_app = create_sync_app(deps, watch=watch)
     hosts = LOOPBACK | settings.hosts
     staff_settings = StaffSettings(organisation=settings.organisation, hosts=hosts, zone=settings.zone)
     staff_app = create_staff_app(
@@ -78,6 +81,7 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
             tasks.create_task(serve(figures))
         tasks.create_task(serve(sync))
         tasks.create_task(serve(staff))
+        tasks.create_task(watch.run())
         tasks.create_task(project_forever(sessions, wake, TAKERS))
         log.info("cloud_served", sync=sync.url, staff=staff.url)
         announce(sync.url, staff.url)

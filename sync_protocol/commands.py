@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from sync_protocol.errors import TextFault
+from sync_protocol.ids import new_box_id
 
 MAX_COMMAND_BYTES = 64 * 1024
 """A configuration of a whole station is some kilobytes."""
@@ -44,6 +45,12 @@ class Command(_Model):
 
 
 Down = Changed | Command
+
+
+def new_command_id(now_ms: int, entropy: bytes) -> str:
+    """A ULID from milliseconds since 1970 and 10 random bytes: commands sort by the time at which they were given."""
+    return new_box_id(now_ms, entropy)
+
 
 _ANY: TypeAdapter[Changed | Command] = TypeAdapter(Annotated[Changed | Command, Field(discriminator="t")])
 

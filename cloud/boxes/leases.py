@@ -45,7 +45,7 @@ async def open_session(session: AsyncSession, *, box: str, last: int | None, now
 async def used(session: AsyncSession, *, box: str, lease: int) -> bool:
     """A box came with this lease: note it. False when it is not the box's newest any more."""
     row = await session.get(Box, box, with_for_update=True, populate_existing=True)
-    if row is None or row.lease != lease:
+    if row is None or row.lease != lease or not lease:
         return False
     row.lease_used = max(row.lease_used, lease)
     return True

@@ -5,7 +5,7 @@ everything up to that number is known to whoever holds it. The epoch changes whe
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from sqlalchemy import select
@@ -30,24 +30,35 @@ def _draw_epoch() -> str:
 
 async def pull(sessions: Sessions, *, scope: str, cookie: str, draw_epoch: DrawEpoch = _draw_epoch) -> Patch:
     """The next patch for whoever holds `cookie`; an empty, foreign or impossible cookie gets everything anew."""
+    await refresh(sessions, scope, draw_epoch)
     async with sessions.read() as session:
         epoch = await session.scalar(select(Setting.value).where(Setting.key == EPOCH))
-        fresh = epoch is not None and not await _changes(session, scope)
-    if not fresh:
-        async with sessions.write() as session:
-            epoch = await _epoch(session, draw_epoch)
-            await _refresh(session, scope)
-    async with sessions.read() as session:
         return await _patch(session, scope, cookie, epoch or "")
 
 
-async def _epoch(session: AsyncSession, draw_epoch: DrawEpoch) -> str:
+async def refresh(sessions: Sessions, scope: str, draw_epoch: DrawEpoch = _draw_epoch) -> None:
+    """Number what changed in a scope's master data since it was looked at last; writes only where there is something."""
+    async with sessions.read() as session:
+        epoch = await session.scalar(select(Setting.value).where(Setting.key == EPOCH))
+        if epoch is not None and not await _changes(session, scope):
+            return
+    async with sessions.write() as session:
+        await _epoch(session, draw_epoch)
+        await _refresh(session, scope)
+
+
+async def positions(session: AsyncSession, scopes: Collection[str]) -> dict[str, int]:
+    """The newest change of each scope; one that nobody pulled yet is missing."""
+    rows = await session.execute(select(MirrorScope.scope, MirrorScope.seq).where(MirrorScope.scope.in_(scopes)))
+    return {row.scope: row.seq for row in rows}
+
+
+async def _epoch(session: AsyncSession, draw_epoch: DrawEpoch) -> None:
     await session.execute(
         (sqlite.insert(Setting) if is_sqlite(session) else postgresql.insert(Setting))
         .values(key=EPOCH, value=draw_epoch())
         .on_conflict_do_nothing(index_elements=["key"])
     )
-    return (await session.scalars(select(Setting.value).where(Setting.key == EPOCH))).one()
 
 
 async def _changes(session: AsyncSession, scope: str) -> dict[Key, dict[str, Any] | None]:
