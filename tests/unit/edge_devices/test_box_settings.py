@@ -1,12 +1,10 @@
 """The box's settings: every complaint names the file and the setting; the environment goes before the file."""
 
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge.clock import BoxClock
 from edge.errors import SettingsFault
 from edge.settings import BoxSettings, read
 
@@ -124,13 +122,3 @@ def test_a_variable_that_cannot_be_used_is_named(
     monkeypatch.setenv(f"TALLYBOX_EDGE_{variable}", value)
     with pytest.raises(SettingsFault, match=named):
         reading(tmp_path, toml())
-
-
-def test_the_clock_of_the_machine_goes_forward_and_names_the_boot() -> None:
-    clock = BoxClock.of_this_machine()
-    stamps = [clock.stamp() for _ in range(3)]
-    assert [stamp["mono_ns"] for stamp in stamps] == sorted(stamp["mono_ns"] for stamp in stamps)
-    assert len({stamp["boot_id"] for stamp in stamps}) == 1
-    assert len(clock.boot_id) == 36
-    assert clock.wall_ns() - time.time_ns() < 60_000_000_000
-    assert clock.now_ns() <= time.clock_gettime_ns(time.CLOCK_BOOTTIME)
