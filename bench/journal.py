@@ -15,8 +15,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.clock import BoxClock
-from edge.journal import store
-from edge.journal.writer import JournalWriter, Notices
+from edge.journal import rows, store
+from edge.journal.notices import Durable, Notices
+from edge.journal.queue import Origin
+from edge.journal.writer import JournalWriter
 from sync_protocol.entries import Clk, Encoded, ReadingFields, encode_reading
 from sync_protocol.ids import run_id
 
@@ -41,6 +43,10 @@ def reading(n: int) -> Encoded:
     return encode_reading(CLOCK.stamp(), fields)
 
 
+def tip_of(durable: Durable) -> int:
+    return durable.ends[-1][1]
+
+
 class PlainSqlite:
     """What a careful program would write by hand: one writer thread that commits whatever arrived during the last commit."""
 
@@ -48,7 +54,8 @@ class PlainSqlite:
         connection = store.open_for_writing(path)
         assert isinstance(connection, sqlite3.Connection)
         self._connection = connection
-        self._row = store.insert_run(connection, run_id(secrets.token_hex(16)))
+        self._row = 1
+        rows.insert_run(connection, self._row, run_id(secrets.token_hex(16)))
         self._wake = threading.Condition()
         self._pending: list[store.Row] = []
         self._closing = False
@@ -61,7 +68,7 @@ class PlainSqlite:
 
     def submit(self, data: bytes, digest: bytes) -> None:
         with self._wake:
-            self._pending.append((self._row, self._next, "reading", data, digest))
+            self._pending.append((self._row, self._next, "reading", data, digest, None))
             self._next += 1
             if len(self._pending) == 1:
                 self._wake.notify()
@@ -70,13 +77,13 @@ class PlainSqlite:
         while True:
             with self._wake:
                 self._wake.wait_for(lambda: self._pending or self._closing)
-                rows, self._pending = self._pending, []
-                if not rows:
+                group, self._pending = self._pending, []
+                if not group:
                     return
             self._connection.execute("BEGIN IMMEDIATE")
-            store.insert_entries(self._connection, rows)
+            rows.insert_entries(self._connection, group)
             self._connection.execute("COMMIT")
-            self._on_durable(rows[-1][1] + 1)
+            self._on_durable(group[-1][1] + 1)
 
     def close(self) -> None:
         with self._wake:
@@ -121,9 +128,9 @@ class Driver:
 
 def ours(in_flight: int, count: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
-        writer = JournalWriter(Path(folder) / "journal.db", clock=CLOCK, run=run_id(secrets.token_hex(16)), firmware="bench")
+        writer = JournalWriter(Path(folder) / "journal.db", Origin(CLOCK, "bench"))
         driver = Driver(in_flight, count)
-        writer.start(Notices(driver.durable, lambda _exc: None))
+        writer.start(Notices(lambda durable: driver.durable(tip_of(durable)), lambda _exc, _ticket: None, lambda _exc: None))
         try:
             return driver.run(lambda n: writer.submit(reading(n)), base=1)
         finally:
@@ -131,14 +138,14 @@ def ours(in_flight: int, count: int) -> float:
 
 
 def plain(in_flight: int, count: int) -> float:
-    rows = [reading(n).data for n in range(count)]
+    payload = [reading(n).data for n in range(count)]
     digest = bytes(32)
     with tempfile.TemporaryDirectory() as folder:
         yardstick = PlainSqlite(Path(folder) / "plain.db")
         driver = Driver(in_flight, count)
         yardstick.start(driver.durable)
         try:
-            return driver.run(lambda n: yardstick.submit(rows[n], digest), base=0)
+            return driver.run(lambda n: yardstick.submit(payload[n], digest), base=0)
         finally:
             yardstick.close()
 

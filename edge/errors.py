@@ -3,7 +3,7 @@
 EdgeError
 ├── SettingsFault      the box's configuration cannot be used
 ├── JournalFault       the journal cannot take or give entries
-│   ├── JournalBroken  a commit failed: this writer is dead, a new run must be opened
+│   ├── JournalBroken  a commit failed: nothing of it may be believed, the journal goes on in a new run
 │   └── JournalFull    there is no room: nothing of it was written, nothing that is there was touched
 ├── MirrorFault        the mirror's database cannot be used
 ├── ListenerBehind     a reader of the devices' events was too slow
@@ -25,11 +25,11 @@ class JournalFault(EdgeError):
 
 
 class JournalBroken(JournalFault):
-    """A commit failed: nothing after the last confirmed entry may be believed, a new run must be opened."""
+    """A commit failed: nothing after the last confirmed entry may be believed; the journal goes on in a new run."""
 
 
 class JournalFull(JournalFault):
-    """There is no room for this entry. Nothing of it was written, and nothing that is there was given up for it."""
+    """There is no room on the disk: what was asked for was not saved, and nothing that is there was given up for it."""
 
 
 class MirrorFault(EdgeError):

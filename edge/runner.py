@@ -27,7 +27,6 @@ from edge.uplink.backoff import Backoff
 from edge.uplink.cloud import Cloud
 from edge.uplink.sender import Credentials, Sender
 from edge.web_server import listen, serve
-from sync_protocol.ids import run_id
 
 log = structlog.get_logger()
 
@@ -55,11 +54,20 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
     """
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
-        run = run_id(given.entropy(16).hex())
         path = settings.data_dir / JOURNAL
-        journal = await stack.enter_async_context(Journal.open(path, clock=given.clock, run=run, firmware=given.firmware))
+        hubs: list[DeviceHub] = []
+        opening = Journal.open(
+            path,
+            clock=given.clock,
+            firmware=given.firmware,
+            entropy=given.entropy,
+            preamble=lambda: [entry for hub in hubs for entry in hub.descriptions()],
+        )
+        journal = await stack.enter_async_context(opening)
         hub = DeviceHub(settings.devices, journal=journal, clock=given.clock)
         await hub.introduce()
+        # The run that is being written has the descriptions; those behind it begin with them.
+        hubs.append(hub)
         mirror = await Mirror.load(await stack.enter_async_context(MirrorStore.open(settings.data_dir / MIRROR)))
         store = await KioskStore.open(settings.data_dir / KIOSK)
         stack.push_async_callback(store.close)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from drivers import registry
-from drivers.api import Driver, Flag, Kind, Reading, Transport
+from drivers.api import Acknowledged, Driver, Flag, Kind, Reading, Transport
 from drivers.api import SettingsFault as DriverSettingsFault
 from drivers.settings import read_settings
 from drivers.transports import make_transport
@@ -20,6 +20,7 @@ from edge.clock import Clock
 from edge.devices.capture import Policy, policy_of
 from edge.devices.link import DeviceLink, Owner
 from edge.devices.live import Captured, HubEvent, LinkState, LiveChanged, LiveValue
+from edge.devices.question import is_tare
 from edge.errors import JournalFault, ListenerBehind, SettingsFault, TakeRefused
 from edge.settings import CaptureSettings, DeviceSettings
 from sync_protocol.entries import DeviceEntry, Encoded, Entry, NoteEntry, ReadingFields, encode_reading
@@ -111,8 +112,12 @@ class DeviceHub:
 
     async def introduce(self) -> None:
         """Write how each device is configured, so that the readings of this run can be decoded again from their raw bytes."""
-        for device in self._settings.values():
-            await self._journal.append(self._description(device))
+        for entry in self.descriptions():
+            await self._journal.append(entry)
+
+    def descriptions(self) -> list[DeviceEntry]:
+        """What every run of the journal begins with. Reads only; may be called in any thread."""
+        return [self._description(device) for device in self._settings.values()]
 
     def _description(self, device: DeviceSettings) -> DeviceEntry:
         # With every default filled in: a later program's defaults may differ.
@@ -151,6 +156,26 @@ class DeviceHub:
             raise TakeRefused(why_not or "no_data")
         return await self._capture(device, live.reading)
 
+    async def command(self, device: str, name: str) -> Acknowledged | Reading:
+        """Have a device do one of its driver's commands; what it said to it.
+
+        Raises LinkLost, NoAnswer, DeviceRefused, or the drivers' SettingsFault for a device or command that there is not.
+        """
+        link = self._known(device)
+        if name not in self._drivers[device].info.commands:
+            raise DriverSettingsFault(f"{device} has no command {name}", setting="command")
+        return await link.ask(name)
+
+    def restart(self, device: str) -> None:
+        """Close a device's link and open it again. Raises LinkLost when it is closed, SettingsFault for no device of ours."""
+        self._known(device).reopen()
+
+    def _known(self, device: str) -> DeviceLink:
+        link = self.links.get(device)
+        if link is None:
+            raise DriverSettingsFault(f"there is no device {device[:40]}", setting="device")
+        return link
+
     async def _capture(self, device: str, reading: Reading) -> Captured:
         # A caller that goes away (an unplugged link, a closed page) must not take the news of a durable reading with it.
         try:
@@ -168,8 +193,7 @@ class DeviceHub:
         return captured
 
     async def _reading(self, device: str, reading: Reading) -> None:
-        if Flag.TARE in reading.flags and Flag.NET not in reading.flags and Flag.GROSS not in reading.flags:
-            # The answer to a tare command carries the tare that was taken; it is not what lies on the platform.
+        if is_tare(reading):
             return
         now_ns = self._clock.now_ns()
         self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns)
@@ -201,6 +225,12 @@ class DeviceHub:
     def _tell(self, event: HubEvent) -> None:
         for listener in self._listeners:
             listener.put(event)
+
+
+def check_devices(devices: list[DeviceSettings]) -> None:
+    """Whether a hub can be made of these. Raises SettingsFault that names the device."""
+    for device in devices:
+        _driver(device)
 
 
 def _driver(device: DeviceSettings) -> Driver:

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from edge.clock import BoxClock
-from edge.errors import JournalBroken, JournalFault
+from edge.errors import JournalBroken, JournalFault, JournalFull
 from edge.journal.service import Journal
 from edge.journal.store import Row, connect_sqlite
 from sync_protocol import chain
 from sync_protocol.entries import Clk, NoteEntry, RunEntry, StepEntry, parse
-from sync_protocol.ids import RunId, run_id
+from sync_protocol.ids import EntryId, RunId, run_id
 
 CLOCK = BoxClock("boot", Clk(s="none"))
 
@@ -136,18 +136,18 @@ async def test_steps_come_back_in_the_order_of_their_runs(tmp_path: Path) -> Non
 
 
 class FailsToCommit:
-    """A real connection whose n-th commit reports a full disk, as SQLite does."""
+    """A real connection on which some commits, counted over all connections of the test, fail as SQLite says it."""
 
-    def __init__(self, path: Path, good_commits: int) -> None:
+    def __init__(self, path: Path, failing: dict[int, str], done: list[int]) -> None:
         self._real = connect_sqlite(path)
-        self._left = good_commits
+        self._failing = failing
+        self._done = done
 
     def execute(self, sql: str, parameters: Sequence[object] = (), /) -> sqlite3.Cursor:
         if sql == "COMMIT":
-            if not self._left:
-                self._real.execute("ROLLBACK")
-                raise sqlite3.OperationalError("database or disk is full")
-            self._left -= 1
+            self._done.append(1)
+            if (message := self._failing.get(len(self._done))) is not None:
+                raise sqlite3.OperationalError(message)
         return self._real.execute(sql, parameters)
 
     def executemany(self, sql: str, parameters: Sequence[Row], /) -> sqlite3.Cursor:
@@ -157,18 +157,67 @@ class FailsToCommit:
         self._real.close()
 
 
-async def test_a_failed_commit_confirms_nothing_and_ends_the_writer(tmp_path: Path) -> None:
+def failing(*commits: int, message: str):
+    """`connect` for a journal; commit 1 makes the tables, commit 2 the run."""
+    done: list[int] = []
+    return lambda path: FailsToCommit(path, dict.fromkeys(commits, message), done)
+
+
+async def test_a_full_disk_refuses_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    async with journal(path, connect=lambda file: FailsToCommit(file, good_commits=3)) as opened:
+    async with journal(path, connect=failing(4, 5, message="database or disk is full")) as opened:
         await opened.append(note("kept"))
-        with pytest.raises(JournalBroken, match="full"):
+        for _ in range(2):
+            with pytest.raises(JournalFull, match="full"):
+                await opened.append(note("refused"))
+        placed = await opened.append(note("after"))
+        assert (placed.run, placed.seq) == (opened.run, 2)
+    assert [getattr(parse(data), "name", "run") for _, _, data, _ in rows(path)] == ["run", "kept", "after"]
+    assert [digest for *_, digest in rows(path)] == chain.links(chain.seed(placed.run), 0, [row[2] for row in rows(path)])
+
+
+async def test_after_an_io_error_the_journal_goes_on_in_a_new_run_that_names_the_last_good_entry(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    preamble = [note("preamble")]
+    connect = failing(4, message="disk I/O error")
+    async with journal(path, connect=connect, reopen_after_s=[0, 0], preamble=lambda: preamble) as opened:
+        first = opened.run
+        kept = await opened.append(note("kept"))
+        with pytest.raises(JournalBroken, match="I/O"):
             await opened.append(note("lost"))
+        placed = await appended(opened, note("after"))
+        assert placed.run == opened.run != first
+        assert not opened.broken.done()
+        assert [(run, tip) for run, tip in opened.tips.items()] == [(first, kept.seq + 1), (placed.run, placed.seq + 1)]
+    entries = [parse(data) for _, _, data, _ in rows(path)]
+    assert [getattr(entry, "name", "run") for entry in entries] == ["run", "preamble", "kept", "run", "preamble", "after"]
+    assert (entries[3].parent.run, entries[3].parent.seq) == (first, 2)
+
+
+async def test_a_journal_that_cannot_be_opened_again_ends_the_process(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    connect = failing(*range(3, 30), message="disk I/O error")
+    async with journal(path, connect=connect, reopen_after_s=[0, 0]) as opened:
+        with pytest.raises(JournalBroken):
+            await opened.append(note("lost"))
+        assert isinstance(await opened.broken, JournalBroken)
         with pytest.raises(JournalBroken):
             await opened.append(note("after"))
-        assert isinstance(await opened.broken, JournalBroken)
+        with pytest.raises(JournalBroken):
+            await opened.know("a", "b")
     async with journal(path) as again:
         await again.append(note("new run"))
-    assert [parse(data).t for _, _, data, _ in rows(path)] == ["run", "note", "run", "note"]
+    assert [parse(data).t for _, _, data, _ in rows(path)] == ["run", "run", "note"]
+
+
+async def appended(opened: Journal, entry: NoteEntry) -> EntryId:
+    """Append as soon as the journal is open again."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                return await opened.append(entry)
+            except JournalBroken:
+                await asyncio.sleep(0.001)
 
 
 async def test_a_cancelled_append_disturbs_nobody(tmp_path: Path) -> None:
