@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from edge.anchoring import Anchoring
 from edge.clock import BoxClock, Sources
 from edge.clock_state import KernelClock
 from edge.clock_watch import ClockWatch
@@ -83,5 +84,10 @@ def journal() -> Remembered:
 
 
 @pytest.fixture
-def watch(machine: Machine, clock: BoxClock, journal: Remembered) -> ClockWatch:
-    return ClockWatch(journal.append, clock, kernel=lambda: machine.kernel, battery=lambda: machine.battery)
+def anchoring(journal: Remembered) -> Anchoring:
+    return Anchoring(journal.append)
+
+
+@pytest.fixture
+def watch(machine: Machine, clock: BoxClock, journal: Remembered, anchoring: Anchoring) -> ClockWatch:
+    return ClockWatch(journal.append, clock, anchoring, kernel=lambda: machine.kernel, battery=lambda: machine.battery)

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from edge.anchoring import Anchoring
 from edge.clock import BoxClock
 from edge.clock_state import EARLIEST_NS, KernelClock
 from edge.clock_watch import EVERY_S, ClockWatch
@@ -100,9 +101,9 @@ async def test_a_change_that_the_journal_refused_is_written_the_next_time(
 
 
 async def test_the_clouds_time_becomes_an_anchor_and_vouches(
-    machine: Machine, clock: BoxClock, watch: ClockWatch, journal: Remembered
+    machine: Machine, clock: BoxClock, watch: ClockWatch, journal: Remembered, anchoring: Anchoring
 ) -> None:
-    await watch.heard(SRV, clock.stamp(), 40 * MS)
+    await anchoring.heard(SRV, clock.stamp(), 40 * MS)
     entry = journal.entries[0]
     assert (entry.why, entry.srv_time, entry.rtt_ns, entry.mono_ns) == ("cloud", SRV, 40 * MS, 100 * S)
     await watch.look()
@@ -111,52 +112,54 @@ async def test_the_clouds_time_becomes_an_anchor_and_vouches(
     assert told(journal) == [("cloud", "none", None), ("state", "cloud", None)]
 
 
-async def test_a_time_service_is_named_before_the_cloud(machine: Machine, clock: BoxClock, watch: ClockWatch) -> None:
+async def test_a_time_service_is_named_before_the_cloud(
+    machine: Machine, clock: BoxClock, watch: ClockWatch, anchoring: Anchoring
+) -> None:
     machine.kernel = IN_STEP
-    await watch.heard(SRV, clock.stamp(), 40 * MS)
+    await anchoring.heard(SRV, clock.stamp(), 40 * MS)
     await watch.look()
     assert clock.clk == Clk(s="ntp", err_ms=5)
 
 
 async def test_after_a_sleep_the_cloud_must_be_heard_again(
-    machine: Machine, clock: BoxClock, watch: ClockWatch, journal: Remembered
+    machine: Machine, clock: BoxClock, watch: ClockWatch, journal: Remembered, anchoring: Anchoring
 ) -> None:
-    await watch.heard(SRV, clock.stamp(), 40 * MS)
+    await anchoring.heard(SRV, clock.stamp(), 40 * MS)
     machine.sleep(60 * S)
     await watch.look()
     assert clock.clk.s == "none"
-    await watch.heard(SRV, clock.stamp(), 400 * MS)
+    await anchoring.heard(SRV, clock.stamp(), 400 * MS)
     assert [entry.boot_id for entry in journal.entries] == ["boot", "boot+600"]
 
 
 async def test_a_burst_of_answers_ends_at_the_quickest(
-    machine: Machine, clock: BoxClock, watch: ClockWatch, journal: Remembered
+    machine: Machine, clock: BoxClock, anchoring: Anchoring, journal: Remembered
 ) -> None:
     for rtt_ms in (900, 500, 300, 120, 110, 90, 20, 19, 30, 12):
         machine.go(S)
-        await watch.heard(SRV, clock.stamp(), rtt_ms * MS)
+        await anchoring.heard(SRV, clock.stamp(), rtt_ms * MS)
     assert [(entry.rtt_ns or 0) // MS for entry in journal.entries] == [900, 300, 120, 20]
     machine.go(ANCHOR_EVERY_NS)
-    await watch.heard(SRV, clock.stamp(), 2 * S)
+    await anchoring.heard(SRV, clock.stamp(), 2 * S)
     assert journal.entries[-1].rtt_ns == 2 * S
 
 
 async def test_an_anchor_that_the_journal_refused_is_written_with_the_next_answer(
-    clock: BoxClock, watch: ClockWatch, journal: Remembered
+    clock: BoxClock, anchoring: Anchoring, journal: Remembered
 ) -> None:
     journal.full = True
     with pytest.raises(JournalFault):
-        await watch.heard(SRV, clock.stamp(), 40 * MS)
+        await anchoring.heard(SRV, clock.stamp(), 40 * MS)
     journal.full = False
-    await watch.heard(SRV, clock.stamp(), 45 * MS)
+    await anchoring.heard(SRV, clock.stamp(), 45 * MS)
     assert [entry.rtt_ns for entry in journal.entries] == [45 * MS]
 
 
 @pytest.mark.parametrize("said", ["", "noon", "2026-11-22T08:00:00"])
 async def test_a_time_that_cannot_be_read_is_no_anchor(
-    clock: BoxClock, watch: ClockWatch, journal: Remembered, said: str
+    clock: BoxClock, anchoring: Anchoring, journal: Remembered, said: str
 ) -> None:
-    await watch.heard(said, clock.stamp(), 1)
+    await anchoring.heard(said, clock.stamp(), 1)
     assert journal.entries == []
 
 
@@ -169,7 +172,9 @@ async def test_it_looks_every_ten_seconds(machine: Machine, clock: BoxClock, jou
         if len(pauses) == 3:
             raise asyncio.CancelledError
 
-    watch = ClockWatch(journal.append, clock, kernel=lambda: None, battery=lambda: False, sleep=sleep)
+    watch = ClockWatch(
+        journal.append, clock, Anchoring(journal.append), kernel=lambda: None, battery=lambda: False, sleep=sleep
+    )
     with pytest.raises(asyncio.CancelledError):
         await watch.run()
     assert pauses == [EVERY_S] * 3
