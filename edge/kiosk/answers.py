@@ -1,6 +1,7 @@
 """How the kiosk answers: JSON for programs, parts of a page for htmx, whole pages and redirects for plain forms."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from fastapi import Request
@@ -11,6 +12,8 @@ from starlette.datastructures import UploadFile
 from edge.errors import EdgeError, JobRefused
 from edge.kiosk.actions import Asked
 from edge.kiosk.deps import KioskDeps
+from edge.kiosk.health import as_json as health_as_json
+from edge.kiosk.health import figures
 from edge.kiosk.pages import Pages
 from edge.kiosk.sessions import Session
 from edge.kiosk.state import as_json, station_state
@@ -24,6 +27,7 @@ _STATUS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("unknown_order", "unknown_product", "no_such_action", "no_such_line"), 404),
     "csrf": 403,
     "journal": 503,
+    "full": 507,
 }
 """Status by refusal; whatever is not named here may be right at another moment: 409."""
 
@@ -84,7 +88,16 @@ class Answers:
         state = station_state(self._deps, None)
         age = state.sync_age_s
         minutes = None if age is None else age // 60
-        return tuple(state.devices), state.sync.link_up, state.sync.waiting, state.sync.alarm, minutes
+        return tuple(state.devices), state.sync.link_up, state.sync.waiting, state.sync.alarm, state.full, minutes
+
+    def health(self, locale: str) -> str:
+        words, deps = Words(locale), self._deps
+        state = station_state(deps, None)
+        today = datetime.fromtimestamp(deps.clock.wall_ns() / 1e9, UTC).date()
+        return self._pages.health(state, words, figures(deps.health(), state.devices, today, words))
+
+    def health_json(self) -> dict[str, Any]:
+        return health_as_json(self._deps.health(), station_state(self._deps, None).devices)
 
     def outcome(self, locale: str) -> str:
         return self._pages.outcome(self._deps.desk.news.last, Words(locale))

@@ -13,10 +13,11 @@ A program signs in with `POST /api/signin` {login, pin}, keeps the cookie, sends
     POST /api/jobs/{id}/weight {value, unit, reason}   a typed weight, where the product allows it
     POST /api/jobs/{id}/confirm {reason?}              keep the line; against a failed check with a reason
     POST /api/jobs/{id}/discard {reason, line?} | undo | finish | abandon {reason}
-    POST /api/locale {locale}, POST /api/signout, GET /events (edge.kiosk.stream), GET /health
+    POST /api/locale {locale}, POST /api/signout, GET /events (edge.kiosk.stream), GET /health.json (no sign-in)
 
 `cmd` is the caller's id of one act (else `Idempotency-Key`): the same id again is answered and not done twice. Refusals are
-{code, title, values} with 401, 403, 404, 409 (not now), 422 (never like that), 429 (wait) or 503 (the journal failed: retry).
+{code, title, values} with 401, 403, 404, 409 (not now), 422 (never like that), 429 (wait), 503 (the journal failed: retry) or
+507 (the medium is full).
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from edge.errors import JobRefused, JournalFault
+from edge.errors import JobRefused, JournalFault, JournalFull
 from edge.jobs import commands as c
 from edge.jobs.news import Sound
 from edge.jobs.routing import tell_next
@@ -127,15 +128,21 @@ def _add_faults(app: FastAPI, kiosk: Kiosk) -> None:
         return kiosk.answers.refusal(request, kiosk.locale(request, session), code, values)
 
     @app.exception_handler(JournalFault)
-    async def journal_failed(request: Request, _: Exception) -> Response:
-        kiosk.deps.desk.tell(Sound.REJECTED, "refused.journal")
-        return kiosk.answers.refusal(request, kiosk.locale(request, None), "journal", {})
+    async def journal_failed(request: Request, exc: Exception) -> Response:
+        code = "full" if isinstance(exc, JournalFull) else "journal"
+        kiosk.deps.desk.tell(Sound.REJECTED, f"refused.{code}")
+        return kiosk.answers.refusal(request, kiosk.locale(request, None), code, {})
 
 
 def _add_public(app: FastAPI, kiosk: Kiosk) -> None:
     @app.get("/health")
-    async def health() -> Response:
-        return JSONResponse({"ok": True})
+    async def health(request: Request) -> Response:
+        session = await kiosk.sessions.current(request.cookies.get(COOKIE), active=False)
+        return HTMLResponse(kiosk.answers.health(kiosk.locale(request, session)))
+
+    @app.get("/health.json")
+    async def health_json() -> Response:
+        return JSONResponse(kiosk.answers.health_json())
 
     @app.get("/static/{digest}/{name}")
     async def static(digest: str, name: str) -> Response:

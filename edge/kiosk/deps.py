@@ -7,6 +7,8 @@ from typing import Final, Literal
 
 from edge.clock import Clock
 from edge.devices.live import Hub
+from edge.disk.levels import Level
+from edge.health.facts import BoxHealth
 from edge.jobs.desk import JobDesk
 from edge.kiosk.status import SyncStatus
 from edge.kiosk.store import KioskStore
@@ -45,3 +47,7 @@ class KioskDeps:
     settings: KioskSettings
     browser_libs: Path
     entropy: Callable[[int], bytes]
+    health: Callable[[], BoxHealth] = BoxHealth
+    """How the box is; by itself a page of unknowns."""
+    level: Callable[[], Level] = lambda: Level.OK
+    """How full the medium is: asked for with every page, so it must cost nothing."""

@@ -11,6 +11,7 @@ from edge.jobs.news import Outcome, Sound
 from edge.jobs.reasons import REASONS
 from edge.jobs.weighing import WeightState
 from edge.kiosk.assets import Assets
+from edge.kiosk.health import Figure
 from edge.kiosk.state import StationState
 from edge.kiosk.texts import Words, day, isolated, ltr
 from sync_protocol.masters import Person
@@ -71,6 +72,10 @@ class Pages:
     def facts(self, state: StationState, words: Words) -> str:
         """The footer's three facts."""
         return self._render("facts.html", state=state, w=words)
+
+    def health(self, state: StationState, words: Words, figures: list[Figure]) -> str:
+        """The page for technicians."""
+        return self._render("health.html", state=state, w=words, figures=figures)
 
     def outcome(self, outcome: Outcome | None, words: Words) -> str:
         """How the last scan or press ended."""

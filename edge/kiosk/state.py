@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
+from edge.disk.levels import Level
 from edge.jobs.checks import Check, failed_checks, in_unit, is_weighed, received_here
 from edge.jobs.engine import UNDO_NS, Awaits
 from edge.jobs.receive import ItemDraft, Line, ReceiveJob, Stage
@@ -81,6 +82,8 @@ class StationState:
     sync: SyncStatus
     sync_age_s: int | None
     version: int
+    full: bool
+    """The medium is full: nothing new can be saved, and the screen says so in red."""
 
 
 def station_state(deps: KioskDeps, operator: str | None) -> StationState:
@@ -99,6 +102,7 @@ def station_state(deps: KioskDeps, operator: str | None) -> StationState:
         sync=status,
         sync_age_s=(now - status.since_ns) // 1_000_000_000 if status.since_ns is not None else None,
         version=deps.desk.news.version,
+        full=deps.level() is Level.FULL,
     )
 
 
@@ -203,6 +207,7 @@ def as_json(state: StationState) -> dict[str, Any]:
         "devices": [asdict(fact) for fact in state.devices],
         "sync": asdict(state.sync) | {"age_s": state.sync_age_s},
         "version": state.version,
+        "full": state.full,
     }
 
 

@@ -16,7 +16,7 @@ DIRECTIONS: Final[Mapping[str, str]] = {"he": "rtl", "en": "ltr"}
 
 _TRANSLATED: Final = {"awaited": "awaits", "scanned": "kind", "check": "check", "expected": "unit", "unit": "unit"}
 """Placeholders whose values are codes with words of their own, and the family of their keys."""
-_NATURAL: Final = frozenset({"name", "supplier", "device"})
+_NATURAL: Final = frozenset({"name", "supplier", "device", "span"})
 """Placeholders that hold words of a person's language: isolated, direction by their first letter."""
 
 
