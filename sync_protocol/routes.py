@@ -9,6 +9,9 @@ FRAME_ZSTD_TYPE = "application/vnd.tallybox.frame+zstd"
 
 ANSWER_TYPE = "application/json"
 
+SESSION_TYPE = "application/vnd.tallybox.session"
+"""By MQTT, on a box's own topic and with no content: what POST to SESSION is by HTTPS, answered like a frame."""
+
 SESSION = "/sync/v1/session"
 """POST with no content: a new lease for this box (`sync_protocol.commands.Session`)."""
 

@@ -8,7 +8,8 @@ import structlog
 from edge.mirror.store import MirrorStore
 from edge.mirror.view import MasterView
 from edge.uplink.backoff import Backoff
-from edge.uplink.cloud import Cloud, CloudAway
+from edge.uplink.binding import CloudAway
+from edge.uplink.cloud import Cloud
 from sync_protocol.errors import PatchFault
 from sync_protocol.mirror import Key, Patch, Row, applied, checksum
 

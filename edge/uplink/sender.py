@@ -6,23 +6,22 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from edge.anchoring import Anchoring
 from edge.clock import Clock
 from edge.journal.service import Journal
 from edge.uplink.backoff import Backoff
-from edge.uplink.cloud import Cloud, CloudAway
+from edge.uplink.binding import CloudAway
+from edge.uplink.cloud import Cloud
 from edge.uplink.status import LinkFacts
 from sync_protocol import chain
 from sync_protocol.answers import Ack, Need
-from sync_protocol.entries import AnchorEntry, NoteEntry, StampFields, parse
+from sync_protocol.entries import NoteEntry, parse
 from sync_protocol.errors import TextFault
 from sync_protocol.frame import Sign, seal
 from sync_protocol.ids import BoxId, RunId
 from sync_protocol.outbox import Alarm, Effect, Moved, Outbox, Send, Wait, grown, next_send, on_answer
 
 log = structlog.get_logger()
-
-ANCHOR_EVERY_NS = 600_000_000_000
-"""One anchor of true time in ten minutes bounds the error of a 100 ppm oscillator to 60 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,7 @@ class Sender:
         *,
         clock: Clock,
         backoff: Backoff,
+        anchoring: Anchoring | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._journal = journal
@@ -58,7 +58,7 @@ class Sender:
         self._backoff = backoff
         self._sleep = sleep
         self._outbox = Outbox(())
-        self._anchored_ns: int | None = None
+        self._anchoring = anchoring or Anchoring(journal.append)
         self.facts = LinkFacts()
 
     def waiting(self) -> int:
@@ -104,7 +104,8 @@ class Sender:
         if self._outbox.barred is None and self.facts.alarm in BARS:
             self.facts.alarm = None
         if isinstance(answer, Ack):
-            await self._anchor(answer, heard, rtt_ns=heard["mono_ns"] - asked_ns)
+            # `heard` is the moment of the answer: what was done since must not count as its way.
+            await self._anchoring.heard(answer.srv_time, heard, heard["mono_ns"] - asked_ns)
         return await self._carry_out(effects, forward=isinstance(answer, Ack))
 
     async def _frame(self, send: Send) -> bytes | None:
@@ -168,11 +169,3 @@ class Sender:
         log.error("cloud_refused", reason=reason, run=run)
         note = NoteEntry(**self._clock.stamp(), name="cloud_refused", data={"reason": reason, "run": run})
         await self._journal.append(note)
-
-    async def _anchor(self, answer: Ack, heard: StampFields, *, rtt_ns: int) -> None:
-        """`heard` is the moment of the answer: what was done since must not count as the way of the answer."""
-        last_ns = self._anchored_ns
-        if last_ns is not None and heard["mono_ns"] - last_ns < ANCHOR_EVERY_NS:
-            return
-        self._anchored_ns = heard["mono_ns"]
-        await self._journal.append(AnchorEntry(**heard, srv_time=answer.srv_time, rtt_ns=rtt_ns))

@@ -17,7 +17,7 @@ from edge.errors import MirrorFault
 from edge.mirror.pull import MAX_PAGES, Mirror
 from edge.mirror.store import MirrorStore
 from edge.uplink.backoff import Backoff
-from edge.uplink.cloud import CloudAway
+from edge.uplink.binding import CloudAway
 from sync_protocol.mirror import Clear, Del, Row
 
 

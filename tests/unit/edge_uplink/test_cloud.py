@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from edge.uplink.cloud import MAX_ANSWER, CloudAway
+from edge.uplink.binding import CloudAway
+from edge.uplink.cloud import MAX_ANSWER
 from provisioning.ca import init_authority
 from sync_protocol.answers import Ack, Refused
 from sync_protocol.mirror import checksum

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from edge.uplink.backoff import ASKED_CAP_S, Backoff
-from edge.uplink.cloud import CloudAway
+from edge.uplink.binding import CloudAway
 from sync_protocol.answers import Ack, Need, Refused
 from sync_protocol.entries import parse
 
@@ -152,8 +152,8 @@ async def test_what_is_gone_from_the_journal_is_told_once_and_holds_up_nobody(
     old, whole = await earlier_runs(open_journal, note, "a", "b")
     connection = sqlite3.connect(tmp_path / "journal.db")
     with connection:
-        connection.execute("DELETE FROM entry WHERE seq = 0 AND run = (SELECT id FROM run WHERE run = ?)", (old,))
         connection.execute("UPDATE run SET acked = 1 WHERE run = ?", (old,))
+        connection.execute("DELETE FROM entry WHERE seq = 0 AND run = (SELECT id FROM run WHERE run = ?)", (old,))
     connection.close()
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
         await until(lambda: "cloud_refused" in arrived(cloud_inbox, journal.run))
@@ -170,8 +170,8 @@ async def test_a_run_that_was_let_go_whole_does_not_count_against_what_waits(
     (old,) = await earlier_runs(open_journal, note, "a")
     connection = sqlite3.connect(tmp_path / "journal.db")
     with connection:
-        connection.execute("DELETE FROM entry")
         connection.execute("UPDATE run SET acked = 2")
+        connection.execute("DELETE FROM entry")
     connection.close()
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
         await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
