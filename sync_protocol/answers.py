@@ -24,6 +24,9 @@ class Ack(_Answer):
     """ISO 8601, UTC, when the answer was made."""
     enc: tuple[str, ...] = ()
     """Codings of `sync_protocol.packing` that the cloud reads; frames may come in one of them from now on."""
+    hold: str | None = None
+    """Why nothing is made of what was taken: `overlap` until a person has decided, `dropped` for good. It is stored all the
+    same; the box goes on and tells the people before it."""
 
 
 class Need(_Answer):
@@ -34,6 +37,7 @@ class Need(_Answer):
     hash: str = Field(pattern="^[0-9a-f]{64}$")
     gen: int = Field(ge=0)
     enc: tuple[str, ...] = ()
+    hold: str | None = None
 
 
 class Refused(_Answer):

@@ -1,6 +1,7 @@
 """Who is at the other end of a request: reads the client certificate that the server verified, and finds its box."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from fastapi import Request
@@ -34,13 +35,18 @@ async def calling_box(request: Request, sessions: Sessions, clock: Clock, peer_c
         async with sessions.read() as session:
             return await box_by_certificate(session, der)
     except BoxFault as fault:
-        async with sessions.write() as session:
-            await record_refusal(
-                session,
-                Taken(Actor("box", UNKNOWN_ACTOR, ""), clock()),
-                action=fault.code,
-                kind="box",
-                ref=fault.subject,
-                found=str(fault),
-            )
+        await turned_away(sessions, fault, clock())
         raise
+
+
+async def turned_away(sessions: Sessions, fault: BoxFault, now: datetime) -> None:
+    """Log that somebody was no box that we know."""
+    async with sessions.write() as session:
+        await record_refusal(
+            session,
+            Taken(Actor("box", UNKNOWN_ACTOR, ""), now),
+            action=fault.code,
+            kind="box",
+            ref=fault.subject,
+            found=str(fault),
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -63,9 +64,7 @@ async def box_by_certificate(session: AsyncSession, der: bytes | None) -> Box:
 
     Raises BoxFault `no_certificate`, `unreadable_certificate`, `unknown_box` or `wrong_key`. The status is left to the caller.
     """
-    if der is None:
-        raise BoxFault("no_certificate", "")
-    name, spki = _read(der)
+    name, spki = certified(der)
     row = await session.get(Box, name)
     if row is None:
         raise BoxFault("unknown_box", name)
@@ -80,14 +79,28 @@ async def keys_of(session: AsyncSession, box: str) -> dict[bytes, bytes]:
     return {row.key_id: row.spki for row in rows}
 
 
+def seen_lately(last_seen: datetime | None, at: datetime) -> bool:
+    """Whether that the box called is noted recently enough."""
+    return last_seen is not None and timedelta(0) <= at - last_seen < SEEN_EVERY
+
+
 def saw(box: Box, at: datetime) -> bool:
     """Note that the box called; False when that is noted recently enough."""
-    if box.last_seen is not None and timedelta(0) <= at - box.last_seen < SEEN_EVERY:
+    if seen_lately(box.last_seen, at):
         return False
     box.last_seen = at
     return True
 
 
+def certified(der: bytes | None) -> tuple[BoxId, bytes]:
+    """Name and public key (SubjectPublicKeyInfo) that a certificate carries. Raises BoxFault `no_certificate`,
+    `unreadable_certificate`, or `unknown_box` for a name that no box can have."""
+    if der is None:
+        raise BoxFault("no_certificate", "")
+    return _read(der)
+
+
+@lru_cache(maxsize=1024)
 def _read(der: bytes) -> tuple[BoxId, bytes]:
     try:
         certificate = x509.load_der_x509_certificate(der)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.db.base import Base
@@ -20,16 +20,27 @@ class RunState(Base):
     hash: Mapped[bytes] = mapped_column(LargeBinary)
     parent_run: Mapped[str | None] = mapped_column(Text, index=True)
     parent_seq: Mapped[int | None] = mapped_column(Big)
+    joins_at: Mapped[int | None] = mapped_column(Big)
+    """Up to which entry of the parent this run shares its journal: `parent_seq`, or less where it says entries again because
+    the parent here went another way (a fork)."""
     box_gen: Mapped[int] = mapped_column(Big, default=0)
     """The cloud's generation as the box knew it when it sent last."""
     opened_at: Mapped[datetime] = mapped_column(UtcTime)
     updated_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+OTHER_KINDS = "kind <> 'reading'"
+"""Entries that something is made of: all but the many. SQLite uses the partial index only where a query says the same words
+(its manual, "Partial Indexes", 3)."""
+
+
 class JournalEntry(Base):
     """One entry of a journal, its bytes as the box wrote them. Never changed: triggers refuse it."""
 
     __tablename__ = "entry"
+    __table_args__ = (
+        Index("ix_entry_other_kinds", "run", "seq", sqlite_where=text(OTHER_KINDS), postgresql_where=text(OTHER_KINDS)),
+    )
 
     run: Mapped[str] = mapped_column(Text, primary_key=True)
     seq: Mapped[int] = mapped_column(Big, primary_key=True)
@@ -74,3 +85,97 @@ class QuarantinedFrame(Base):
     reason: Mapped[str] = mapped_column(Text)
     """`fork`, `suspended` or `foreign_run`."""
     at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Reissued(Base):
+    """An entry that says another one again: both are stored, and only one of them counts."""
+
+    __tablename__ = "reissued"
+    __table_args__ = (Index("ix_reissued_was", "was_run", "was_seq"),)
+
+    run: Mapped[str] = mapped_column(Text, primary_key=True)
+    seq: Mapped[int] = mapped_column(Big, primary_key=True)
+    was_run: Mapped[str] = mapped_column(Text)
+    was_seq: Mapped[int] = mapped_column(Big)
+    box_id: Mapped[str] = mapped_column(ForeignKey("box.id"))
+
+
+class Branch(Base):
+    """Two continuations of one point of a box's journal (sync_protocol.lineage.Parting).
+
+    Behind entry (at_run, at_seq) `older_run` begins one side and `newer_run` the other; at_run itself where that went on.
+    `restored`: the older side is silent since the newer one appeared. `overlap`: it is not, so both sides are held until
+    somebody decides about each: `release` or `discard`.
+    """
+
+    __tablename__ = "branch"
+    __table_args__ = (UniqueConstraint("box_id", "at_run", "at_seq", "older_run", "newer_run"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    box_id: Mapped[str] = mapped_column(ForeignKey("box.id"), index=True)
+    at_run: Mapped[str] = mapped_column(Text)
+    at_seq: Mapped[int] = mapped_column(Big)
+    older_run: Mapped[str] = mapped_column(Text)
+    newer_run: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text)
+    seen_at: Mapped[datetime] = mapped_column(UtcTime)
+    overlap_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    older_decision: Mapped[str | None] = mapped_column(Text)
+    newer_decision: Mapped[str | None] = mapped_column(Text)
+    looked_at: Mapped[bool] = mapped_column(default=True)
+    """Whether the records that were made of the sides before were looked at since the last change."""
+
+
+class HeldRun(Base):
+    """A run of which something is not made into records: from entry `held_from` on until a person has decided, from
+    `dropped_from` on for good. Worked out from the branches of its box, under a lock on the box's row."""
+
+    __tablename__ = "held_run"
+
+    run: Mapped[str] = mapped_column(Text, primary_key=True)
+    box_id: Mapped[str] = mapped_column(ForeignKey("box.id"), index=True)
+    held_from: Mapped[int | None] = mapped_column(Big)
+    dropped_from: Mapped[int | None] = mapped_column(Big)
+
+
+class BoxDoubt(Base):
+    """A box of which something else than its journal says that there are two."""
+
+    __tablename__ = "box_doubt"
+
+    box_id: Mapped[str] = mapped_column(ForeignKey("box.id"), primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Lost(Base):
+    """Entries first..until-1 of a run that will not come, as far as anybody can say; `until` None where nobody knows how many.
+
+    `cause`: `restored_image` or `journal_lost`. They were written after `after` and before `before`, by the cloud's clock.
+    """
+
+    __tablename__ = "lost"
+    __table_args__ = (UniqueConstraint("run", "first", "cause"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    box_id: Mapped[str] = mapped_column(ForeignKey("box.id"), index=True)
+    run: Mapped[str] = mapped_column(Text)
+    first: Mapped[int] = mapped_column(Big)
+    until: Mapped[int | None] = mapped_column(Big)
+    cause: Mapped[str] = mapped_column(Text)
+    after: Mapped[datetime | None] = mapped_column(UtcTime)
+    before: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class ParkedStep(Base):
+    """A step that came before what it rests on: an earlier step of its job, or a reading. Taken once that is here."""
+
+    __tablename__ = "parked_step"
+    __table_args__ = (Index("ix_parked_step_job", "box_id", "job", "n"),)
+
+    run: Mapped[str] = mapped_column(Text, primary_key=True)
+    seq: Mapped[int] = mapped_column(Big, primary_key=True)
+    box_id: Mapped[str] = mapped_column(ForeignKey("box.id"))
+    job: Mapped[str] = mapped_column(Text)
+    n: Mapped[int] = mapped_column(Big)
+    received_at: Mapped[datetime] = mapped_column(UtcTime)

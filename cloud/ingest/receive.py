@@ -4,28 +4,32 @@ Several workers may do this at once. The lock on the run's row orders them, the 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, insert, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.boxes.models import Box, BoxStatus
-from cloud.boxes.registry import keys_of, saw
-from cloud.db.engine import Sessions, is_sqlite
-from cloud.db.settings_table import generation
-from cloud.ingest.models import JournalEntry, QuarantinedFrame, RunState, StoredBatch
+from cloud.boxes.registry import keys_of
+from cloud.db.engine import Sessions
+from cloud.errors import BoxFault
+from cloud.ingest import branches, place
+from cloud.ingest.bulk import Rows, insert_entries
+from cloud.ingest.looking import JOURNAL_LOST, Look, look
+from cloud.ingest.losses import note_lost_journal
+from cloud.ingest.models import QuarantinedFrame, Reissued, StoredBatch
+from cloud.ingest.opening import Keys, Unopened, open_frame, unpacked
+from cloud.ingest.place import Place
 from cloud.kernel.actor import Actor, Taken
-from cloud.kernel.events import append_event, record_refusal
-from sync_protocol import signing
+from cloud.kernel.events import record_refusal
 from sync_protocol.answers import Ack, Answer, Need, Refusal, Refused
-from sync_protocol.entries import Entry, RunEntry, UnknownEntry, parse
-from sync_protocol.errors import FrameFault, SignatureFault, TextFault, UnknownKey
-from sync_protocol.frame import Batch, Verify, body_of, unseal
-from sync_protocol.ids import RunId
+from sync_protocol.entries import NoteEntry, RunEntry
+from sync_protocol.frame import Batch, body_of
+from sync_protocol.ids import EntryId
 from sync_protocol.inbox import Fork, Gap, Have, Position, Take, judge
+from sync_protocol.packing import ZSTD
 
 MAX_QUARANTINED = 64
 """Frames kept aside per box, 17 MiB at most: enough to see what happened, too few to fill a disk."""
@@ -33,168 +37,209 @@ MAX_QUARANTINED = 64
 RETRY_REVOKED_S = 3600.0
 """A revoked box that asks again every hour hears soon enough that it was let in again."""
 
+CODINGS = (ZSTD,)
+
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One frame on its way in: whose it is and when it came."""
+    """One frame on its way in: whose it is, the key of the certificate it came with (None where that was checked), and when."""
 
     box: str
+    spki: bytes | None
     frame: bytes
     now: datetime
+    keys: Keys
 
     @property
     def taken(self) -> Taken:
         return Taken(Actor.box(self.box), self.now)
 
-
-async def receive_frame(sessions: Sessions, *, box: str, frame: bytes, now: datetime) -> Answer:
-    """Store what is new in the frame and answer. `box` is the id that the client's certificate proved.
-
-    Nothing is answered before it is committed. Database errors pass through: the box then sends again.
-    """
-    call = _Call(box, frame, now)
-    async with sessions.read() as session:
-        row = await session.get(Box, box)
-        keys = await keys_of(session, box)
-    if row is None or row.status == BoxStatus.REVOKED:
-        return await _refuse(sessions, call, "revoked", "box_revoked", retry_s=RETRY_REVOKED_S)
-    opened = _open(call, keys)
-    if not isinstance(opened, Batch):
-        return await _refuse(sessions, call, opened.err, opened.event, found=opened.found)
-    async with sessions.write() as session:
-        return await _file(session, call, opened)
+    def check(self, spki: bytes | None) -> None:
+        """Compare with the key that the box has now, None for no such box. Raises BoxFault."""
+        if self.spki is not None and self.spki != spki:
+            raise BoxFault("unknown_box" if spki is None else "wrong_key", self.box)
 
 
 @dataclass(frozen=True, slots=True)
-class _Unopened:
-    err: Refusal
-    event: str
-    found: str
+class Arriving:
+    """A frame as it comes over any binding. `box` is the id that the client's certificate or the broker proved; `spki` the
+    certificate's key, to be compared with the box's own, or None where nothing shows it."""
+
+    box: str
+    frame: bytes
+    packed: bool = False
+    spki: bytes | None = None
 
 
-def _open(call: _Call, keys: Mapping[bytes, bytes]) -> Batch | _Unopened:
-    def find_key(key_id: bytes) -> Verify | None:
-        return signing.verifier(keys[key_id]) if key_id in keys else None
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The answer to a frame, and how many entries the frame held; 0 where it was not opened."""
 
-    try:
-        batch = unseal(call.frame, find_key)
-    except UnknownKey as exc:
-        return _Unopened("sig", "unknown_key", exc.key_id.hex())
-    except SignatureFault as exc:
-        return _Unopened("sig", "bad_signature", str(exc))
-    except FrameFault as exc:
-        return _Unopened("schema", "broken_frame", str(exc))
-    if batch.box != call.box:
-        return _Unopened("sig", "foreign_box", batch.box)
-    return batch
+    answer: Answer
+    entries: int
 
 
-async def _refuse(
-    sessions: Sessions, call: _Call, err: Refusal, event: str, *, found: str | None = None, retry_s: float | None = None
-) -> Refused:
+async def receive_frame(sessions: Sessions, *, box: str, frame: bytes, now: datetime, keys: Keys | None = None) -> Answer:
+    """As `receive`, for a frame that is not packed, of a box whose certificate was checked."""
+    return (await receive(sessions, Arriving(box, frame), now=now, keys=keys or Keys())).answer
+
+
+async def receive(sessions: Sessions, arriving: Arriving, *, now: datetime, keys: Keys) -> Outcome:
+    """Store what is new in the frame and answer.
+
+    Nothing is answered before it is committed. Database errors pass through: the box then sends again. Raises BoxFault for a
+    certificate that is not the box's.
+    """
+    box = arriving.box
+    frame = unpacked(arriving.frame) if arriving.packed else arriving.frame
+    call = _Call(box, arriving.spki, frame if isinstance(frame, bytes) else arriving.frame, now, keys)
+    if isinstance(frame, Unopened):
+        return Outcome(await _refuse(sessions, call, frame), 0)
+    opened = open_frame(keys, box, frame)
+    if isinstance(opened, Unopened):
+        async with sessions.read() as session:
+            keys.keep(box, await keys_of(session, box))
+        opened = open_frame(keys, box, frame)
+    if isinstance(opened, Unopened):
+        return Outcome(await _refuse(sessions, call, opened), 0)
+    looks = [look(content) for content in opened.entries]
     async with sessions.write() as session:
-        await record_refusal(session, call.taken, action=event, kind="box", ref=call.box, found=found)
-    return Refused(err=err, retry_s=retry_s, detail=event)
+        answer = await _file(session, call, opened, looks)
+    # Only now, behind the commit.
+    return Outcome(answer, opened.header.n)
 
 
-async def _file(session: AsyncSession, call: _Call, batch: Batch) -> Answer:
-    box = await session.get_one(Box, call.box)
-    if box.status == BoxStatus.REVOKED:
-        return Refused(err="revoked", retry_s=RETRY_REVOKED_S, detail="box_revoked")
-    saw(box, call.now)
-    if box.status == BoxStatus.SUSPENDED:
+async def _refuse(sessions: Sessions, call: _Call, why: Unopened) -> Refused:
+    async with sessions.write() as session:
+        box = await session.get(Box, call.box)
+        call.check(box.spki if box else None)
+        if box is None or box.status == BoxStatus.REVOKED:
+            return await _revoked(session, call)
+        await record_refusal(session, call.taken, action=why.event, kind="box", ref=call.box, found=why.found)
+    return Refused(err=why.err, detail=why.event)
+
+
+async def _revoked(session: AsyncSession, call: _Call) -> Refused:
+    await record_refusal(session, call.taken, action="box_revoked", kind="box", ref=call.box)
+    return Refused(err="revoked", retry_s=RETRY_REVOKED_S, detail="box_revoked")
+
+
+async def _file(session: AsyncSession, call: _Call, batch: Batch, looks: Sequence[Look]) -> Answer:
+    found = await place.locked(session, run=batch.run, box=call.box, now=call.now)
+    call.check(found.spki)
+    if found.status == BoxStatus.REVOKED:
+        return await _revoked(session, call)
+    await place.note_call(session, found, call.box, call.now)
+    if found.status == BoxStatus.SUSPENDED:
         return await _set_aside(session, call, batch, "quarantine", "suspended")
-    state = await _lock(session, call, batch)
-    if state.box_id != call.box:
+    if found.owner != call.box:
         return await _set_aside(session, call, batch, "fork", "foreign_run")
-    position = Position(state.acked, state.hash)
-    known = await _hash_below(session, position, batch)
-    verdict = judge(position, batch, lambda _seq: known)
-    gen = await generation(session)
+    known = await place.hash_below(session, found.position, batch)
+    verdict = judge(found.position, batch, lambda _seq: known)
     match verdict:
         case Fork(seq):
             return await _set_aside(session, call, batch, "fork", "fork", found=f"{batch.run}:{seq}")
         case Gap():
-            if position.acked == 0:
-                # Nothing of this run is here, so no row for it either: a box cannot make rows without sending entries.
-                await session.delete(state)
-            return Need(run=batch.run, need=position.acked, hash=position.hash.hex(), gen=gen)
+            return await _gap(session, batch, found)
         case Have():
             await record_refusal(session, call.taken, action="batch_again", kind="run", ref=batch.run, found=str(batch.first))
+            return _ack(call, batch, found.position, found)
         case Take(skip, position):
-            await _store(session, call, batch, skip)
-            await _advance(session, call, batch, position)
-    return Ack(run=batch.run, acked=position.acked, hash=position.hash.hex(), gen=gen, srv_time=call.now.isoformat())
+            found = await _store(session, call, batch, _Part(skip, position, looks[skip:], found))
+            return _ack(call, batch, position, found)
 
 
-async def _lock(session: AsyncSession, call: _Call, batch: Batch) -> RunState:
-    start = Position.start(batch.run)
+async def _gap(session: AsyncSession, batch: Batch, found: Place) -> Need:
+    position = found.position
+    if position.acked == 0:
+        await place.forget(session, batch.run)
+    return Need(
+        run=batch.run,
+        need=position.acked,
+        hash=position.hash.hex(),
+        gen=found.gen,
+        enc=CODINGS,
+        hold=found.hold(position.acked),
+    )
+
+
+def _ack(call: _Call, batch: Batch, position: Position, found: Place) -> Ack:
+    return Ack(
+        run=batch.run,
+        acked=position.acked,
+        hash=position.hash.hex(),
+        gen=found.gen,
+        srv_time=call.now.isoformat(),
+        enc=CODINGS,
+        hold=found.hold(position.acked),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What is new in a batch: its entries from `skip` on, `looks` at those, where the run was and where it will be."""
+
+    skip: int
+    position: Position
+    looks: Sequence[Look]
+    found: Place
+
+
+async def _store(session: AsyncSession, call: _Call, batch: Batch, part: _Part) -> Place:
+    """Store the new part; the place again where that may have changed what is held."""
+    first = batch.first + part.skip
+    rows = Rows(
+        run=batch.run,
+        box=call.box,
+        first=first,
+        contents=batch.entries[part.skip :],
+        hashes=batch.hashes[part.skip :],
+        kinds=[each.kind for each in part.looks],
+        received_at=call.now,
+    )
+    await insert_entries(session, rows)
     values = {
         "run": batch.run,
-        "box_id": call.box,
-        "acked": start.acked,
-        "hash": start.hash,
-        "box_gen": 0,
-        "opened_at": call.now,
-        "updated_at": call.now,
+        "first": batch.first,
+        "until": batch.end,
+        "header_line": batch.header_line,
+        "signature": batch.signature,
+        "key_id": batch.key_id,
+        "received_at": call.now,
     }
-    upsert = sqlite.insert(RunState) if is_sqlite(session) else postgresql.insert(RunState)
-    await session.execute(upsert.values(values).on_conflict_do_nothing(index_elements=["run"]))
-    return (await session.scalars(select(RunState).where(RunState.run == batch.run).with_for_update())).one()
-
-
-async def _hash_below(session: AsyncSession, position: Position, batch: Batch) -> bytes | None:
-    if batch.first >= position.acked:
-        return None
-    seq = min(batch.end, position.acked) - 1
-    return await session.scalar(select(JournalEntry.hash).where(JournalEntry.run == batch.run, JournalEntry.seq == seq))
-
-
-async def _store(session: AsyncSession, call: _Call, batch: Batch, skip: int) -> None:
-    rows = [
-        {
-            "run": batch.run,
-            "seq": batch.first + index,
-            "box_id": call.box,
-            "content": batch.entries[index],
-            "hash": batch.hashes[index],
-            "kind": _kind(batch.entries[index]),
-            "received_at": call.now,
-        }
-        for index in range(skip, len(batch.entries))
-    ]
-    await session.execute(insert(JournalEntry), rows)
-    session.add(
-        StoredBatch(
-            run=batch.run,
-            first=batch.first,
-            until=batch.end,
-            header_line=batch.header_line,
-            signature=batch.signature,
-            key_id=batch.key_id,
-            received_at=call.now,
+    await session.execute(insert(StoredBatch), values)
+    again = [(seq, each.was) for seq, each in enumerate(part.looks, first) if each.was is not None]
+    if again:
+        await session.execute(
+            insert(Reissued),
+            [{"run": batch.run, "seq": seq, "was_run": was.run, "was_seq": was.seq, "box_id": call.box} for seq, was in again],
         )
-    )
+    link = _link(part, first, [was for _, was in again])
+    values = {"acked": part.position.acked, "hash": part.position.hash, "box_gen": batch.header.gen, "updated_at": call.now}
+    await place.move(session, batch.run, values | link)
+    for each in part.looks:
+        if isinstance(each.entry, NoteEntry) and each.entry.name == JOURNAL_LOST:
+            await note_lost_journal(session, call.taken, batch.run, each.entry)
+    beyond = part.found.first_child is not None and part.position.acked - 1 > part.found.first_child
+    if link or beyond or part.found.branched:
+        await branches.after_take(session, call.taken, EntryId(batch.run, part.position.acked - 1))
+        return await place.locked(session, run=batch.run, box=call.box, now=call.now)
+    return part.found
 
 
-async def _advance(session: AsyncSession, call: _Call, batch: Batch, position: Position) -> None:
-    values = {"acked": position.acked, "hash": position.hash, "box_gen": batch.header.gen, "updated_at": call.now}
-    if batch.first == 0:
-        parent = _parent(batch)
-        if parent is not None:
-            values |= {"parent_run": parent[0], "parent_seq": parent[1]}
-            await _note_sibling(session, call, batch.run, parent)
-    await session.execute(update(RunState).where(RunState.run == batch.run).values(values))
-
-
-async def _note_sibling(session: AsyncSession, call: _Call, run: RunId, parent: tuple[str, int]) -> None:
-    """Two runs that continue the same one: a restored or copied disk."""
-    other = await session.scalar(
-        select(RunState.run).where(RunState.parent_run == parent[0], RunState.box_id == call.box, RunState.run != run).limit(1)
-    )
-    if other is not None:
-        changes = {"sibling": other, "parent": parent[0]}
-        await append_event(session, call.taken, action="sibling_run", kind="run", ref=run, changes=changes)
+def _link(part: _Part, first: int, again: Sequence[EntryId]) -> dict[str, str | int]:
+    """Columns that say which run this one continues, where the new part tells."""
+    link: dict[str, str | int] = {}
+    parent, joins_at = part.found.parent, part.found.joins_at
+    entry = part.looks[0].entry
+    if first == 0 and isinstance(entry, RunEntry) and entry.parent is not None and 0 <= entry.parent.seq < 1 << 63:
+        parent, joins_at = entry.parent.run[:64].replace("\x00", ""), entry.parent.seq
+        link = {"parent_run": parent, "parent_seq": joins_at, "joins_at": joins_at}
+    # What is said again went another way in the parent that is here: the two share only what came before.
+    said = min((was.seq - 1 for was in again if was.run == parent), default=joins_at)
+    if said is not None and joins_at is not None and said < joins_at:
+        link["joins_at"] = said
+    return link
 
 
 async def _set_aside(
@@ -212,24 +257,3 @@ async def _set_aside(
         )
     await record_refusal(session, call.taken, action=f"frame_{reason}", kind="run", ref=batch.run, found=found)
     return Refused(err=err, detail=reason)
-
-
-def _kind(content: bytes) -> str:
-    entry = _read(content)
-    if entry is None:
-        return "unreadable"
-    return "unknown" if isinstance(entry, UnknownEntry) else entry.t
-
-
-def _read(content: bytes) -> Entry | None:
-    try:
-        return parse(content)
-    except TextFault:
-        return None
-
-
-def _parent(batch: Batch) -> tuple[str, int] | None:
-    entry = _read(batch.entries[0])
-    if not isinstance(entry, RunEntry) or entry.parent is None or not 0 <= entry.parent.seq < 1 << 63:
-        return None
-    return entry.parent.run[:64].replace("\x00", ""), entry.parent.seq

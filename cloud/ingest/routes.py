@@ -4,12 +4,14 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from cloud.boxes.peer import calling_box
+from cloud.boxes.peer import turned_away
+from cloud.boxes.registry import certified
 from cloud.deps import SyncDeps
-from cloud.ingest.receive import receive_frame
-from sync_protocol.answers import Ack
+from cloud.errors import BoxFault
+from cloud.ingest.intake import Intake
+from cloud.ingest.receive import Arriving
 from sync_protocol.frame import MAX_FRAME
-from sync_protocol.routes import ANSWER_TYPE, BATCHES, FRAME_TYPE
+from sync_protocol.routes import ANSWER_TYPE, BATCHES, FRAME_TYPE, FRAME_ZSTD_TYPE
 
 
 class BodyTooLarge(Exception):
@@ -23,17 +25,28 @@ class WrongType(Exception):
 def ingest_router(deps: SyncDeps) -> APIRouter:
     """`POST /sync/v1/batches`: one frame in, one answer out; every answer that the protocol knows has status 200."""
     router = APIRouter()
+    intake = Intake(deps)
 
     @router.post(BATCHES)
     async def take(request: Request) -> Response:
-        box = await calling_box(request, deps.sessions, deps.clock, deps.peer_certificate)
-        frame = await read_frame(request)
-        answer = await receive_frame(deps.sessions, box=box.id, frame=frame, now=deps.clock())
-        if isinstance(answer, Ack):
-            deps.wake.set()
-        return as_json(answer)
+        try:
+            box, spki = certified(deps.peer_certificate(request.scope))
+            packed = is_packed(request.headers.get("content-type", ""))
+            frame = await read_frame(request)
+            return as_json(await intake.take(Arriving(box, frame, packed, spki), binding="https"))
+        except BoxFault as fault:
+            await turned_away(deps.sessions, fault, deps.clock())
+            raise
 
     return router
+
+
+def is_packed(content_type: str) -> bool:
+    """Whether a content type says a packed frame. Raises WrongType for what is no frame at all."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind not in {FRAME_TYPE, FRAME_ZSTD_TYPE}:
+        raise WrongType
+    return kind == FRAME_ZSTD_TYPE
 
 
 def as_json(model: BaseModel, status: int = 200) -> Response:
@@ -42,9 +55,7 @@ def as_json(model: BaseModel, status: int = 200) -> Response:
 
 
 async def read_frame(request: Request) -> bytes:
-    """The body, read no further than a frame can be long. Raises BodyTooLarge or WrongType."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FRAME_TYPE:
-        raise WrongType
+    """The body, read no further than a frame can be long. Raises BodyTooLarge."""
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length[:12]) > MAX_FRAME:
         raise BodyTooLarge

@@ -104,7 +104,7 @@ async def test_gap_is_asked_for_and_nothing_of_the_batch_stored(sessions, box, h
     if held:
         await receive_frame(sessions, box=box.id, frame=box.frame(0, held), now=box.clock.now)
     answer = await receive_frame(sessions, box=box.id, frame=box.frame(held + 1), now=box.clock.now)
-    assert answer == Need(run=run.run, need=held, hash=run.hash_before(held).hex(), gen=0)
+    assert answer == Need(run=run.run, need=held, hash=run.hash_before(held).hex(), gen=0, enc=("zstd",))
     assert await _contents(sessions, run.run) == run.entries[:held]
     assert await _count(sessions, RunState) == (1 if held else 0)
 
@@ -321,9 +321,9 @@ async def test_worker_that_comes_while_another_stores_waits_for_it(database_url:
     await receive_frame(sessions, box=box.id, frame=box.frame(0, 5), now=box.clock.now)
     store = receive._store
 
-    async def slowly(*args: object) -> None:
+    async def slowly(*args: object) -> object:
         await asyncio.sleep(0.3)  # long enough for the other worker to read the position, if nothing keeps it from that
-        await store(*args)
+        return await store(*args)
 
     monkeypatch.setattr(receive, "_store", slowly)
     other = open_sessions(database_url)
