@@ -228,7 +228,7 @@ def edge_run(
     from edge.clock import BoxClock
     from edge.errors import EdgeError, JournalFault
     from edge.runner import Belongings, run_box
-    from edge.uplink.sender import Credentials
+    from edge.uplink.frames import Credentials
     from provisioning.box_identity import Identity
     from provisioning.errors import ProvisioningError
 

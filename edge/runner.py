@@ -25,7 +25,8 @@ from edge.settings import BoxSettings
 from edge.supervisor import keep_running
 from edge.uplink.backoff import Backoff
 from edge.uplink.cloud import Cloud
-from edge.uplink.sender import Credentials, Sender
+from edge.uplink.frames import Credentials
+from edge.uplink.sender import Sender
 from edge.web_server import listen, serve
 
 log = structlog.get_logger()

@@ -98,11 +98,25 @@ def body_of(header_line: bytes, entries: Sequence[bytes]) -> bytes:
     return b"\n".join((header_line, *entries))
 
 
-def seal(
-    *, box: BoxId, run: RunId, first: int, prev: bytes, entries: Sequence[bytes], gen: int, key_id: bytes, sign: Sign
+def seal(  # noqa: PLR0913 - the parts of a frame, each by its name
+    *,
+    box: BoxId,
+    run: RunId,
+    first: int,
+    prev: bytes,
+    entries: Sequence[bytes],
+    gen: int,
+    key_id: bytes,
+    sign: Sign,
+    last: bytes | None = None,
 ) -> bytes:
-    """Make the frame for consecutive entries; the caller keeps to MAX_ENTRIES and MAX_ENTRY_BYTES_TOTAL (else FrameFault)."""
-    last = chain.links(prev, first, entries)[-1]
+    """Make the frame for consecutive entries; the caller keeps to MAX_ENTRIES and MAX_ENTRY_BYTES_TOTAL (else FrameFault).
+
+    `last` is the chain's hash at the last entry where the caller knows it, as a journal does; it is believed: the receiver
+    computes the chain in any case.
+    """
+    if last is None:
+        last = chain.links(prev, first, entries)[-1]
     header = Header(v=1, box=box, run=run, first=first, n=len(entries), prev=prev.hex(), last=last.hex(), gen=gen)
     body = body_of(header.model_dump_json().encode(), entries)
     _check_size(entries)

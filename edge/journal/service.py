@@ -13,7 +13,7 @@ from edge.errors import JournalBroken, JournalFault
 from edge.journal import medium, retention, rows
 from edge.journal.notices import Durable, Notices
 from edge.journal.queue import Origin, Place
-from edge.journal.reader import JournalReader
+from edge.journal.reader import GENERATION, JournalReader
 from edge.journal.reissue import CHUNK, Again, Old, Reissuer, references, renamed
 from edge.journal.stats import JournalStats, stats_of
 from edge.journal.store import Connect, Connection, connect_sqlite
@@ -196,6 +196,21 @@ class Journal:
     def mark_acked(self, run: RunId, acked: int) -> None:
         """Remember how far the cloud is, which may be less than before; lost without harm."""
         self._writer.mark_acked(run, acked)
+
+    async def rewind(self, gen: int, acked: Mapping[RunId, int]) -> None:
+        """The cloud was restored from a backup: keep its generation, and in the same commit the position of every run that it
+        is to be asked about; durable when this returns."""
+        age_s = self._writer.age_s()
+
+        def work(db: Connection) -> None:
+            for run, position in acked.items():
+                rows.set_acked(db, run, position, age_s=age_s)
+            rows.put_known(db, GENERATION, str(gen))
+
+        for run, position in acked.items():
+            self._writer.mark_acked(run, position)  # what waits for the next commit must not put the old one back
+        await self.housekeeping(work)
+        self._writer.known[GENERATION] = str(gen)
 
     async def stop_run(self, run: RunId, reason: str) -> None:
         """Remember why nothing more of a run is sent; durable when this returns."""

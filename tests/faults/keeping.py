@@ -20,7 +20,8 @@ from cloud.ingest.receive import receive_frame
 from cloud.kernel.actor import Actor, Taken
 from edge.journal.service import Journal
 from edge.uplink.backoff import Backoff
-from edge.uplink.sender import Credentials, Sender
+from edge.uplink.frames import Credentials
+from edge.uplink.sender import Sender
 from sync_protocol import signing
 from sync_protocol.answers import Answer
 from sync_protocol.ids import BoxId, new_box_id

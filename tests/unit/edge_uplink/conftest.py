@@ -17,13 +17,14 @@ from edge.clock import StampFields
 from edge.journal.service import Journal
 from edge.uplink.backoff import Backoff
 from edge.uplink.cloud import Cloud
-from edge.uplink.sender import Credentials, Sender
+from edge.uplink.frames import Credentials
+from edge.uplink.sender import Sender
 from provisioning.box_identity import Identity
 from provisioning.ca import Authority, init_authority
 from provisioning.enroll import enroll, enroll_server
 from provisioning.tls import server_ssl_context
 from provisioning.tls_peer import TlsPeerProtocol
-from sync_protocol import answers, frame, inbox
+from sync_protocol import answers, frame, inbox, packing
 from sync_protocol.answers import Ack, Answer, Need, Refused
 from sync_protocol.entries import Clk, NoteEntry
 from sync_protocol.frame import Batch
@@ -72,8 +73,14 @@ class Inbox:
     under_way: int = 0
     most_at_once: int = 0
 
-    async def post(self, data: bytes) -> Answer:
+    name = "https"
+    enc: tuple[str, ...] = ()
+    packed: list[bool] = field(default_factory=list)
+
+    async def post(self, data: bytes, *, packed: bool = False) -> Answer:
         """As Cloud.post, without a wire."""
+        self.packed.append(packed)
+        data = packing.unpack(data) if packed else data
         self.under_way += 1
         self.most_at_once = max(self.under_way, self.most_at_once)
         await asyncio.sleep(0)
@@ -110,7 +117,7 @@ class Inbox:
 
     def ack(self, run: RunId) -> Ack:
         at = self.position(run)
-        return Ack(run=run, acked=at.acked, hash=at.hash.hex(), gen=self.gen, srv_time="2026-05-01T10:00:00.000Z")
+        return Ack(run=run, acked=at.acked, hash=at.hash.hex(), gen=self.gen, srv_time="2026-05-01T10:00:00.000Z", enc=self.enc)
 
     def need(self, run: RunId) -> Need:
         at = self.position(run)

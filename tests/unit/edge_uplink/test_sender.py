@@ -106,20 +106,26 @@ async def test_a_restored_cloud_is_asked_about_every_run_again(
     assert running.sender.facts.alarm is None
 
 
-@pytest.mark.parametrize("err", ["fork", "schema"])
+@pytest.mark.parametrize(("err", "again"), [("fork", ["a"]), ("schema", [])])
 async def test_a_refused_run_stops_and_the_others_go_on(
-    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, err: str
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, err: str, again: list[str]
 ) -> None:
+    """For good, so also after a restart. What a forked run held is said again, in another."""
     (old,) = await earlier_runs(open_journal, note, "a")
     cloud_inbox.script = [Refused(err=err)]
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
         await until(lambda: "cloud_refused" in arrived(cloud_inbox, journal.run))
-        await until(lambda: running.sender.waiting() == 2)
-        refused = parse(cloud_inbox.entries[journal.run][-2])
+        await until(lambda: running.sender.waiting() == 2 and arrived(cloud_inbox, journal.run)[1:] == again)
         assert [batch.run for batch in cloud_inbox.batches].count(old) == 1
     notes = [entry for entry in map(parse, cloud_inbox.entries[journal.run]) if entry.t == "note"]
-    assert [entry.data for entry in notes] == [{"reason": err, "run": old}], refused
+    assert [(entry.name, entry.data, entry.was) for entry in notes] == [
+        ("cloud_refused", {"reason": err, "run": old}, None),
+        *((name, {}, f"{old}:1") for name in again),
+    ]
     assert (running.sender.facts.alarm, running.pauses) == (err, [])
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.waiting() == 2 and journal.run in cloud_inbox.entries)
+    assert [batch.run for batch in cloud_inbox.batches].count(old) == 1
 
 
 async def test_an_ack_with_another_hash_than_ours_is_a_fork(
