@@ -30,11 +30,14 @@ class Part:
     log: Path
     process: asyncio.subprocess.Process | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    before: tuple[str, ...] = ()
+    """What stands before the command: a tracer, for example. It counts from the next start."""
 
     async def start(self) -> dict[str, Any]:
         """Start it and wait until it is ready. Raises DemoFailed with the end of its log."""
         with self._log_file() as log:
             self.process = await asyncio.create_subprocess_exec(
+                *self.before,
                 sys.executable,
                 "-m",
                 "tallybox",
