@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from edge.anchoring import Anchoring
 from edge.clock import BoxClock
+from edge.clock_watch import ClockWatch
 from edge.devices.hub import DeviceHub
 from edge.jobs.desk import DeskSeams, JobDesk
 from edge.jobs.routing import Routing
@@ -98,9 +100,19 @@ class _Box:
             tasks.create_task(self._watch_journal())
             for name, link in self.hub.links.items():
                 tasks.create_task(keep_running(name, link.run))
+            anchoring = Anchoring(self.journal.append)
+            watch = ClockWatch(self.journal.append, self.given.clock, anchoring)
+            tasks.create_task(keep_running("clock", watch.run))
             tasks.create_task(keep_running("scans", lambda: self.desk.listen_to_scans(Routing(self.desk))))
             if self.cloud is not None and self.settings.cloud is not None and self.given.who is not None:
-                self.sender = Sender(self.journal, self.cloud, self.given.who, clock=self.given.clock, backoff=self._backoff())
+                self.sender = Sender(
+                    self.journal,
+                    self.cloud,
+                    self.given.who,
+                    clock=self.given.clock,
+                    backoff=self._backoff(),
+                    anchoring=anchoring,
+                )
                 tasks.create_task(keep_running("uplink", self.sender.run))
                 mirror = partial(self._keep_mirror, self.cloud, self.settings.cloud.mirror_every_s)
                 tasks.create_task(keep_running("mirror", mirror))
