@@ -2,10 +2,10 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from edge.errors import SettingsFault
@@ -50,12 +50,31 @@ class DeviceSettings(_Part):
     """None: every scan of a device that reads codes only, else on demand."""
 
 
+class MqttSettings(_Part):
+    """A broker that leads to the cloud too. It shows a certificate for `host`, of the authority that the box trusts."""
+
+    host: str = Field(min_length=1)
+    port: int = Field(default=8883, ge=1, le=65535)
+
+
 class CloudSettings(_Part):
     """Where the cloud is and how patiently it is asked. `retry_cap_s` bounds the back-off after failures."""
 
     url: str = Field(pattern=r"^https://[^/\s]")
     retry_cap_s: float = Field(default=300.0, ge=1)
     mirror_every_s: float = Field(default=15.0, gt=0)
+    """While nothing is heard from the cloud by itself."""
+    mirror_heard_every_s: float = Field(default=300.0, gt=0)
+    """While the cloud tells of changes; in case it forgot one."""
+    prefer: Literal["https", "mqtt"] = "https"
+    """The way for frames while both work."""
+    mqtt: MqttSettings | None = None
+
+    @model_validator(mode="after")
+    def _there_is_a_broker(self) -> Self:
+        if self.prefer == "mqtt" and self.mqtt is None:
+            raise ValueError("prefers mqtt, and names no broker")
+        return self
 
 
 class KioskSettings(_Part):
@@ -100,13 +119,16 @@ class BoxSettings(BaseSettings):
         return env_settings, init_settings, dotenv_settings, file_secret_settings
 
 
-def read(path: Path) -> BoxSettings:
-    """Read the file; relative paths in it are relative to it. Raises SettingsFault that names the setting."""
+def read(path: Path, *, relative_to: Path | None = None) -> BoxSettings:
+    """Read the file; relative paths in it are relative to its folder, or to `relative_to`.
+
+    Raises SettingsFault that names the setting.
+    """
     try:
         found = tomllib.loads(path.read_text(encoding="utf-8"))
         for name in ("data_dir", "browser_libs"):
             if isinstance(found.get(name), str):
-                found[name] = path.parent / found[name]
+                found[name] = (relative_to or path.parent) / found[name]
         settings = BoxSettings(**found)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SettingsError) as exc:
         # A SettingsError names the variable that holds no JSON; it comes from the environment, where the file is not to blame.

@@ -2,16 +2,29 @@
 
 import asyncio
 import base64
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from drivers.api import Acknowledged, Codec, Driver, Identity, LinkLost, Malformed, Reading, Refused, Transport
+from drivers.api import (
+    Acknowledged,
+    Codec,
+    Driver,
+    Identity,
+    LinkLost,
+    Malformed,
+    NoAnswer,
+    Reading,
+    Refused,
+    Transport,
+)
 from drivers.settings import read_settings
 from edge.clock import Clock
 from edge.devices.live import LinkState
+from edge.devices.question import ASK_S, SETTLE_S, Question
 from sync_protocol.wiretext import clean
 
 log = structlog.get_logger()
@@ -75,6 +88,38 @@ class DeviceLink:
         self._loss_told = False
         self._asked_who = True
         self._noted_ns: dict[str, int] = {}
+        self._asking = asyncio.Lock()
+        self._question: Question | None = None
+        self._reopen = asyncio.Event()
+
+    def reopen(self) -> None:
+        """Close the link and open it again, as if the cable had been pulled. Raises LinkLost when it is not open."""
+        if self._open is None:
+            raise LinkLost(f"{self._name} is not connected")
+        self._reopen.set()
+
+    async def ask(self, command: str, *, settle_s: float = SETTLE_S, ask_s: float = ASK_S) -> Acknowledged | Reading:
+        """Send a named command and wait for what the device says to it; one at a time.
+
+        Raises LinkLost, NoAnswer, DeviceRefused, or the drivers' SettingsFault for a command that the driver does not have.
+        """
+        async with self._asking:
+            if self._open is None:
+                raise LinkLost(f"{self._name} is not connected")
+            self._question = question = Question(command)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(settle_s):
+                        await question.settled.wait()
+                question.sent = True
+                await self.send(command)
+                async with asyncio.timeout(ask_s):
+                    return await question.answer
+            except TimeoutError as exc:
+                raise NoAnswer(f"{self._name} said nothing to {command} in {ask_s:g} s") from exc
+            finally:
+                self._question = None
+                question.answer.cancel()
 
     async def send(self, command: str, argument: str | None = None) -> None:
         """Send a named command; raises LinkLost when the device is away, SettingsFault for a command it does not have."""
@@ -99,6 +144,8 @@ class DeviceLink:
                 # Also for what nobody foresaw: a closed port must never look like one that is up.
                 self._set(LinkState.LOST)
                 self._open = None
+                if self._question is not None:
+                    self._question.lost(self._name)
                 await transport.close()
             if opened_ns is not None and self._clock.now_ns() - opened_ns >= STEADY_NS:
                 pause_s = FIRST_RETRY_S
@@ -107,12 +154,18 @@ class DeviceLink:
 
     async def _serve(self, transport: Transport, codec: Codec) -> None:
         self._open = transport, codec
+        self._reopen.clear()
         await self._back()
         # Another instrument may be at the end of the cable since it was open last.
         self._asked_who = IDENTIFY not in self._driver.info.commands
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(transport, codec))
             tasks.create_task(self._poll(transport, codec))
+            tasks.create_task(self._until_reopened())
+
+    async def _until_reopened(self) -> None:
+        await self._reopen.wait()
+        raise LinkLost("closed to be opened again")
 
     async def _read(self, transport: Transport, codec: Codec) -> None:
         while True:
@@ -125,7 +178,9 @@ class DeviceLink:
     async def _poll(self, transport: Transport, codec: Codec) -> None:
         while True:
             now_ns = self._clock.now_ns()
-            request = codec.poll(now_ns)
+            # A codec is asked for nothing new while the answer to what it asked last is awaited.
+            held = self._question is not None and not self._question.sent
+            request = None if held else codec.poll(now_ns)
             if request:
                 await transport.write(request)
             if codec.overdue(now_ns):
@@ -138,6 +193,8 @@ class DeviceLink:
     async def _decoded(self, decoded: Reading | Acknowledged | Identity | Refused | Malformed) -> None:
         if not isinstance(decoded, Malformed):
             self._set(LinkState.UP)
+        if self._question is not None:
+            self._question.hear(decoded)
         match decoded:
             case Reading():
                 await self._owner.reading(decoded)

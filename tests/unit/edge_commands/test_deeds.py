@@ -1,0 +1,174 @@
+"""The operations against real links: a device that obeys, refuses, is silent, or is not there."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drivers.api import NoAnswer
+from edge.commands.deeds import Parts, deeds
+from edge.commands.outcomes import CommandEnded, Result
+from edge.devices.hub import DeviceHub
+from edge.devices.live import LinkState
+from edge.settings import DeviceSettings, read
+from edge.supervisor import keep_running
+from sync_protocol.entries import Encoded, Entry
+from sync_protocol.ids import EntryId, RunId
+from sync_protocol.ops import OPS, arguments
+from tests.unit.edge_commands.conftest import TurnClock, until
+from tests.unit.edge_commands.test_configure import NEW, OLD
+
+RUN = RunId("ab" * 16)
+
+
+class Scale:
+    """An MT-SICS scale on a TCP port: weighs 1 kg, and says to Z and T what the test wants."""
+
+    def __init__(self) -> None:
+        self.says: dict[str, str | None] = {"Z": "Z A", "T": "T S      1.000 kg"}
+        self.asked: list[str] = []
+        self.opened = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.opened += 1
+        try:
+            while line := (await reader.readline()).decode().strip():
+                self.asked.append(line)
+                answer = self.says.get(line, "S S      1.000 kg" if line == "SI" else None)
+                if answer == "hang up":
+                    return
+                if answer is not None:
+                    writer.write(f"{answer}\r\n".encode())
+        except OSError:
+            pass  # the box aborts what it no longer wants
+        finally:
+            writer.transport.abort()
+
+
+class Nowhere:
+    """A journal of which nobody reads."""
+
+    async def append(self, _entry: Entry | Encoded) -> EntryId:
+        return EntryId(RUN, 0)
+
+
+@pytest.fixture
+async def scale() -> AsyncIterator[Scale]:
+    made = Scale()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    made.port = server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]
+    yield made
+    server.close()
+
+
+class Calls:
+    def __init__(self, hub: DeviceHub, config: Path) -> None:
+        self.made: list[object] = []
+        self.parts = Parts(
+            devices=hub,
+            settings=read(config),
+            config=config,
+            pull_mirror=lambda: self.made.append("pull"),
+            fresh_run=self.fresh_run,
+            show_yourself=self.made.append,
+        )
+
+    def up(self) -> bool:
+        return self.parts.devices.live("scale-1").link is LinkState.UP  # type: ignore[attr-defined]
+
+    async def fresh_run(self) -> RunId:
+        return RUN
+
+    async def do(self, op: str, **args: Any) -> Result:
+        try:
+            return await deeds(self.parts)[op](arguments(op, args))
+        except CommandEnded as exc:
+            return exc.result()
+
+
+@pytest.fixture
+async def box(scale: Any, tmp_path: Path) -> AsyncIterator[Calls]:
+    config = tmp_path / "config.toml"
+    config.write_text(OLD)
+    transport = {"kind": "tcp", "host": "127.0.0.1", "port": scale.port}
+    settings = [
+        DeviceSettings(id="scale-1", driver="mt-sics", transport=transport),
+        DeviceSettings(id="reader-1", driver="serial-scanner", transport=transport | {"port": 1}),
+    ]
+    hub = DeviceHub(settings, journal=Nowhere(), clock=TurnClock())
+    task = asyncio.create_task(keep_running("scale-1", hub.links["scale-1"].run))
+    await until(lambda: hub.live("scale-1").link is LinkState.UP)
+    yield Calls(hub, config)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_every_operation_has_a_deed(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(OLD)
+    hub = DeviceHub([], journal=Nowhere(), clock=TurnClock())
+    assert deeds(Calls(hub, tmp_path / "config.toml").parts).keys() == OPS.keys()
+
+
+async def test_zero_and_tare_say_what_the_scale_said(box: Calls) -> None:
+    assert await box.do("zero", device="scale-1") == Result("done")
+    assert await box.do("tare", device="scale-1") == Result("done", data={"value": "1.000", "unit": "kg"})
+
+
+async def test_refusal_of_the_scale_is_a_refusal_with_its_word(box: Calls, scale: Scale) -> None:
+    scale.says |= {"Z": "Z +", "T": "T I"}
+    zero, tare = await box.do("zero", device="scale-1"), await box.do("tare", device="scale-1")
+    assert (zero.outcome, zero.detail, tare.outcome, tare.detail) == ("refused", "Z +", "refused", "T I")
+
+
+async def test_refused_weight_before_the_command_is_not_its_answer(box: Calls, scale: Scale) -> None:
+    scale.says["SI"] = "S I"
+    assert await box.do("zero", device="scale-1") == Result("done")
+
+
+async def test_scale_that_is_lost_or_silent_is_a_failure(box: Calls, scale: Scale, monkeypatch: Any) -> None:
+    scale.says["Z"] = "hang up"
+    assert (await box.do("zero", device="scale-1")).detail == "lost"
+    link = box.parts.devices.links["scale-1"]  # type: ignore[attr-defined]
+    await until(lambda: link._open)
+    scale.says["Z"] = None
+    with pytest.raises(NoAnswer):
+        await link.ask("zero", ask_s=0.05)
+
+
+@pytest.mark.parametrize(
+    ("op", "device", "outcome", "detail"),
+    [
+        ("zero", "scale-9", "refused", "no_device"),
+        ("zero", "reader-1", "refused", "no_such_command"),
+        ("restart_device", "scale-9", "refused", "no_device"),
+        ("restart_device", "reader-1", "failed", "lost"),
+        ("take_picture", "scale-9", "refused", "no_device"),
+        ("take_picture", "scale-1", "refused", "no_camera"),
+    ],
+)
+async def test_device_that_cannot_is_told_apart(box: Calls, op: str, device: str, outcome: str, detail: str) -> None:
+    result = await box.do(op, device=device)
+    assert (result.outcome, result.detail) == (outcome, detail)
+
+
+async def test_restarted_device_is_opened_anew(box: Calls, scale: Scale) -> None:
+    assert scale.opened == 1
+    assert await box.do("restart_device", device="scale-1") == Result("done")
+    await until(lambda: scale.opened == 2 and box.up())
+    assert await box.do("zero", device="scale-1") == Result("done")
+
+
+async def test_configuration_says_when_it_holds_and_refuses_with_the_validators_words(box: Calls) -> None:
+    assert await box.do("configure", toml=NEW) == Result("done", "at_next_start")
+    refused = await box.do("configure", toml=NEW.replace("station =", "sation ="))
+    assert (refused.outcome, refused.detail) == ("refused", "bad_configuration")
+    assert "station" in refused.data["reason"]
+
+
+async def test_the_rest_is_handed_on(box: Calls) -> None:
+    assert await box.do("pull_mirror") == Result("done")
+    assert await box.do("identify", seconds=5) == Result("done")
+    assert await box.do("fresh_run") == Result("done", data={"run": RUN})
+    assert box.made == ["pull", 5]
