@@ -126,7 +126,7 @@ def _field(node: nodes.Field) -> _Step:
         for name in rest:
             if found is None:
                 return None
-            if not isinstance(found, Mapping):
+            if type(found) is not dict and not isinstance(found, Mapping):
                 raise Unfit(f"{kind_of(found)} has no {name}")
             found = value_of(found.get(name))
         return found
@@ -226,6 +226,8 @@ def _compared(node: nodes.Compared) -> _Step:
 
 
 def _equal(frame: _Frame, left: Value, right: Value) -> bool:
+    if type(left) is type(right) and type(left) in _SIMPLE:
+        return left == right
     for one in (left, right):
         if isinstance(one, str | Sequence | Mapping):
             frame.spend(len(one) // (TEXT_PER_STEP if isinstance(one, str) else 1))
@@ -237,6 +239,10 @@ def _equal(frame: _Frame, left: Value, right: Value) -> bool:
         # Python takes True for 1; a person who asks whether a number is "yes" has made a mistake, and gets no.
         return False
     return left == right
+
+
+_SIMPLE = frozenset({type(None), bool, Decimal, date, datetime, timedelta})
+"""Compared at one step, whatever they hold."""
 
 
 def _ordered(holds: Callable[[int], bool]) -> Callable[[_Frame, Value, Value], bool]:
@@ -306,7 +312,7 @@ def _each(node: nodes.Each) -> _Step:
         try:
             for row in items(frame, rows):
                 frame.own = (name, row)
-                if all(condition(frame) for condition in conditions):
+                if not conditions or all(condition(frame) for condition in conditions):
                     found.append(item(frame))
         finally:
             frame.own = None

@@ -69,7 +69,7 @@ def text(value: Value) -> str:
 
 def items(world: World, value: Value) -> list[Value]:
     """A list's values; paid for before they are taken, since a list may be as long as it likes."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if type(value) is list or (isinstance(value, Sequence) and not isinstance(value, str)):
         world.spend(len(value))
         try:
             return [value_of(one) for one in value]
@@ -95,6 +95,8 @@ def _extreme(world: World, values: tuple[Value, ...], better: Callable[[int], bo
 
 def order(left: Value, right: Value) -> int:
     """Below, at or above zero as left is before, like or behind right. Raises Unfit for what has no order."""
+    if type(left) is Decimal and type(right) is Decimal:
+        return (left > right) - (left < right)
     for kinds in ((Decimal,), (str,), (datetime,), (date,), (timedelta,)):
         if isinstance(left, kinds) and isinstance(right, kinds):
             if isinstance(left, datetime) != isinstance(right, datetime):

@@ -20,13 +20,19 @@ class NotAValue(Exception):
 
 def value_of(found: object) -> Value:
     """A record's own value. Raises NotAValue for a float: what it stood for is not known exactly."""
-    if found is None or isinstance(found, bool | str | Decimal | date | timedelta | Mapping):
+    if type(found) in _AS_THEY_ARE:
+        return found  # type: ignore[return-value]
+    if isinstance(found, bool | str | Decimal | date | timedelta | Mapping):
         return found
     if isinstance(found, int):
         return Decimal(found)
     if isinstance(found, Sequence) and not isinstance(found, bytes | bytearray):
         return found
     raise NotAValue(type(found).__name__)
+
+
+_AS_THEY_ARE = frozenset({type(None), bool, str, Decimal, date, datetime, timedelta, dict, list, tuple})
+"""Asked for first: questions about abstract classes cost ten times as much."""
 
 
 def kind_of(value: Value) -> str:
