@@ -1,8 +1,9 @@
 """Tables of the journals: positions, entries as sent, the batches that prove them, and frames kept aside."""
 
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, Table, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.db.base import Base
@@ -179,3 +180,8 @@ class ParkedStep(Base):
     job: Mapped[str] = mapped_column(Text)
     n: Mapped[int] = mapped_column(Big)
     received_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+RUN_STATE = cast("Table", RunState.__table__)
+BATCH = cast("Table", StoredBatch.__table__)
+"""For statements that are made for every frame: going by the mapped classes would take longer than the database does."""

@@ -13,7 +13,7 @@ from cloud.boxes.models import Box, BoxStatus
 from cloud.boxes.registry import seen_lately
 from cloud.db.engine import is_sqlite
 from cloud.db.settings_table import GENERATION, Setting
-from cloud.ingest.models import Branch, HeldRun, JournalEntry, RunState
+from cloud.ingest.models import RUN_STATE, Branch, HeldRun, JournalEntry, RunState
 from sync_protocol.frame import Batch
 from sync_protocol.ids import RunId
 from sync_protocol.inbox import Position
@@ -46,30 +46,34 @@ class Place:
         return "overlap" if self.held_from is not None and acked > self.held_from else None
 
 
+_RUNS = RUN_STATE.c
+_BOX = Box.__table__.c
+_HELD = HeldRun.__table__.c
 _GENERATION = select(Setting.value).where(Setting.key == GENERATION).scalar_subquery()
-_CHILDREN = RunState.__table__.alias("child")
+_CHILDREN = RUN_STATE.alias("child")
 _LOCKED = (
     select(
-        RunState.box_id,
-        RunState.acked,
-        RunState.hash,
-        Box.status,
-        Box.spki,
-        Box.last_seen,
+        _RUNS.box_id,
+        _RUNS.acked,
+        _RUNS.hash,
+        _BOX.status,
+        _BOX.spki,
+        _BOX.last_seen,
         _GENERATION,
-        RunState.parent_run,
-        RunState.joins_at,
+        _RUNS.parent_run,
+        _RUNS.joins_at,
         select(func.min(_CHILDREN.c.joins_at)).where(_CHILDREN.c.parent_run == bindparam("run")).scalar_subquery(),
         exists().where(Branch.box_id == bindparam("box")),
-        HeldRun.held_from,
-        HeldRun.dropped_from,
+        _HELD.held_from,
+        _HELD.dropped_from,
     )
-    .select_from(RunState)
-    .join(Box, Box.id == bindparam("box"))
-    .outerjoin(HeldRun, HeldRun.run == RunState.run)
-    .where(RunState.run == bindparam("run"))
-    .with_for_update(of=RunState)
+    .select_from(RUN_STATE)
+    .join(Box.__table__, _BOX.id == bindparam("box"))
+    .outerjoin(HeldRun.__table__, _HELD.run == _RUNS.run)
+    .where(_RUNS.run == bindparam("run"))
+    .with_for_update(of=RUN_STATE)
 )
+_MOVE = update(RUN_STATE).where(_RUNS.run == bindparam("moved"))
 
 
 async def locked(session: AsyncSession, *, run: RunId, box: str, now: datetime) -> Place:
@@ -100,7 +104,7 @@ async def locked(session: AsyncSession, *, run: RunId, box: str, now: datetime) 
 
 
 async def _read(session: AsyncSession, run: RunId, box: str) -> Place | None:
-    row = (await session.execute(_LOCKED, {"run": run, "box": box})).one_or_none()
+    row = (await (await session.connection()).execute(_LOCKED, {"run": run, "box": box})).one_or_none()
     if row is None:
         return None
     owner, acked, digest, status, spki, last_seen, gen, *rest = row
@@ -128,4 +132,4 @@ async def forget(session: AsyncSession, run: RunId) -> None:
 
 async def move(session: AsyncSession, run: RunId, values: Mapping[str, Any]) -> None:
     """Change the run's row."""
-    await session.execute(update(RunState).where(RunState.run == run).values(values))
+    await (await session.connection()).execute(_MOVE, {"moved": run, **values})

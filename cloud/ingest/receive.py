@@ -19,7 +19,7 @@ from cloud.ingest import branches, place
 from cloud.ingest.bulk import Rows, insert_entries
 from cloud.ingest.looking import JOURNAL_LOST, Look, look
 from cloud.ingest.losses import note_lost_journal
-from cloud.ingest.models import QuarantinedFrame, Reissued, StoredBatch
+from cloud.ingest.models import BATCH, QuarantinedFrame, Reissued
 from cloud.ingest.opening import Keys, Unopened, open_frame, unpacked
 from cloud.ingest.place import Place
 from cloud.kernel.actor import Actor, Taken
@@ -38,6 +38,8 @@ RETRY_REVOKED_S = 3600.0
 """A revoked box that asks again every hour hears soon enough that it was let in again."""
 
 CODINGS = (ZSTD,)
+
+_ADD_BATCH = insert(BATCH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +209,7 @@ async def _store(session: AsyncSession, call: _Call, batch: Batch, part: _Part) 
         "key_id": batch.key_id,
         "received_at": call.now,
     }
-    await session.execute(insert(StoredBatch), values)
+    await (await session.connection()).execute(_ADD_BATCH, values)
     again = [(seq, each.was) for seq, each in enumerate(part.looks, first) if each.was is not None]
     if again:
         await session.execute(
