@@ -14,7 +14,8 @@ def prune(connection: Connection, *, age_s: int, older_than_s: int, limit: int, 
     """Delete up to `limit` entries, oldest run first, that the cloud has held for `older_than_s`; how many it were.
 
     `age_s` is the journal's age now. The last entry of a run stays until the whole run may go, since the chain goes on from its
-    hash; the newest run never goes. Nothing from the first step of a job in `keep_jobs` on is taken.
+    hash; so does the last one that the cloud has, since the next frame goes on from its hash; the newest run never goes.
+    Nothing from the first step of a job in `keep_jobs` on is taken.
     """
     # An hour's mark is at most an hour younger than the acks in it: the hour that is half over does not count.
     hour = (age_s - older_than_s) // HOUR_S - 1
@@ -30,8 +31,8 @@ def prune(connection: Connection, *, age_s: int, older_than_s: int, limit: int, 
         stop = min(acked, until)
         if floor is not None and row >= floor[0]:
             stop = min(stop, floor[1]) if row == floor[0] else 0
-        if stop and gone < limit:
-            gone += _prune_run(connection, row, stop, limit - gone, whole=row != newest)
+        if stop > 0 and gone < limit:
+            gone += _prune_run(connection, row, min(stop, acked - 1), limit - gone, whole=row != newest and stop == acked)
     return gone
 
 
@@ -40,8 +41,8 @@ def _prune_run(connection: Connection, row: int, stop: int, limit: int, *, whole
     if found is None or found[0] is None:
         return 0
     first, last = as_number(found[0]), as_number(found[1])
-    end = min(stop, last, first + limit)
-    if whole and stop > last and end == last and last - first < limit:
+    end = min(stop, first + limit)
+    if whole and end == last and last - first < limit:
         end = last + 1
     connection.execute("DELETE FROM entry WHERE run=? AND seq<?", (row, end))
     if end > last:

@@ -59,7 +59,8 @@ class Turns:
         if self._guest is _Guest.WAITS:
             self._guest = _Guest.HAS_TURN
             self._changed.notify_all()
-            self._wake.wait_for(lambda: self._guest is _Guest.NONE)
+            # The next guest may wait already when this one is done.
+            self._wake.wait_for(lambda: self._guest is not _Guest.HAS_TURN)
 
     def end(self) -> None:
         """No more turns; the mutex is held."""
