@@ -4,7 +4,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -16,10 +16,12 @@ from cloud.boxes.registry import register_box
 from cloud.db.engine import Sessions, open_sessions
 from cloud.db.migrate import migrate
 from cloud.ingest.models import JournalEntry
-from cloud.ingest.receive import receive_frame
+from cloud.ingest.opening import Keys
+from cloud.ingest.receive import Arriving, receive
 from cloud.kernel.actor import Actor, Taken
 from edge.journal.service import Journal
 from edge.uplink.backoff import Backoff
+from edge.uplink.binding import BindingName
 from edge.uplink.frames import Credentials
 from edge.uplink.sender import Sender
 from sync_protocol import signing
@@ -38,9 +40,15 @@ class Box:
 
     sessions: Sessions
     who: Credentials
+    keys: Keys = field(default_factory=Keys)
 
-    async def post(self, frame: bytes) -> Answer:
-        return await receive_frame(self.sessions, box=self.who.box, frame=frame, now=datetime.now(UTC))
+    @property
+    def name(self) -> BindingName:
+        return "https"
+
+    async def post(self, frame: bytes, *, packed: bool = False) -> Answer:
+        arriving = Arriving(self.who.box, frame, packed)
+        return (await receive(self.sessions, arriving, now=datetime.now(UTC), keys=self.keys)).answer
 
     async def drain(self, journal: Journal) -> None:
         """Send until the cloud has everything that the journal held when this was called."""

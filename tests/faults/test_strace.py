@@ -29,7 +29,7 @@ REACH = 0.6
 # How many points of each kind, spread evenly over the calls of its thread: in a journal that is made, and in one that is there.
 KILLS = {
     "fresh": {"pwrite64": 14, "fdatasync": 8, "openat": 4, "unlink": 2, "ftruncate": 1},
-    "old": {"pwrite64": 14, "fdatasync": 8, "openat": 3, "unlink": 1, "ftruncate": 1},
+    "old": {"pwrite64": 14, "fdatasync": 8, "openat": 3, "ftruncate": 1},
 }
 ERRORS = {
     ("fresh", "EIO"): {"pwrite64": 4, "fdatasync": 4, "openat": 1},
