@@ -485,12 +485,15 @@ def _decoded_again(field: Any) -> bool | None:
 
 def _print_report(report: Any, again: list[bool | None], *, ok: bool) -> None:
     print(f"{report.ref}  {report.state}  {'VERIFIED' if ok else 'DOES NOT VERIFY'}")
+    for name, time in (("opened", report.opened), ("finished", report.finished)):
+        print(f"  {name:8} {time}" if time is not None else f"  {name:8} -")
     for problem in report.problems:
         print(f"  ! {problem}")
     for field, result in zip(report.fields, again, strict=True):
         where = f"line {field.line}" if field.line is not None else "header"
-        source = f"{field.device} at {field.box_time}" if field.mode == "device" else f"typed by {field.by}: {field.reason}"
+        source = field.device if field.mode == "device" else f"typed by {field.by}: {field.reason}"
         print(f"  {where:8} {field.field:10} {field.value} {field.unit or ''}  [{source}]")
+        print(f"           {field.time}; received {field.received_at}; the box's clock showed {field.box_time} ({field.clock})")
         raw = "" if result is None else f", raw bytes {'decode to the same' if result else 'DECODE TO SOMETHING ELSE'}"
         print(f"           entry {field.reading or field.step}, signature {field.signature}, chain {field.chain}{raw}")
         for problem in [*field.problems, *([] if result is not False else ["raw bytes and value differ"])]:

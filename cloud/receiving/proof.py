@@ -71,19 +71,25 @@ class Prover:
     _keys: dict[bytes, Verify] = field(default_factory=dict)
 
     async def load(self, wanted: Iterable[EntryId]) -> None:
-        """Read these entries, everything that came in the same batches, and the chains of their runs."""
-        keys = await self.session.scalars(select(BoxKey).where(BoxKey.box_id == self.box))
-        self._keys = {key.key_id: signing.verifier(key.spki) for key in keys}
+        """Read these entries, everything that came in the same batches, and the chains of their runs; may be called again."""
+        if not self._keys:
+            keys = await self.session.scalars(select(BoxKey).where(BoxKey.box_id == self.box))
+            self._keys = {key.key_id: signing.verifier(key.spki) for key in keys}
         seqs: dict[RunId, set[int]] = {}
         for at in wanted:
-            if at.seq <= BIGGEST:
+            if at.seq <= BIGGEST and at not in self._entries:
                 seqs.setdefault(at.run, set()).add(at.seq)
         for run, asked in seqs.items():
-            self._runs[run] = await self._chain(run)
+            if run not in self._runs:
+                self._runs[run] = await self._chain(run)
             batches = {batch.id: batch for seq in asked if (batch := self._runs[run].covering(seq)) is not None}
             needed = asked.union(*(range(batch.first, batch.until) for batch in batches.values()))
             for part in batched(sorted(needed), AT_ONCE):
                 await self._read(run, part)
+
+    def stored(self, at: EntryId) -> JournalEntry | None:
+        """One of the entries that were loaded, whatever it proves."""
+        return self._entries.get(at)
 
     async def _read(self, run: RunId, seqs: Sequence[int]) -> None:
         rows = await self.session.scalars(select(JournalEntry).where(JournalEntry.run == run, JournalEntry.seq.in_(seqs)))

@@ -18,6 +18,7 @@ from cloud.receiving.fold import Claim, Draft, DraftLine, Step, fold
 from cloud.receiving.models import Evidence, LineStanding, ProjectionFault, Receipt, ReceiptLine, ReceiptStep
 from cloud.receiving.origin import Devices, parsed, shown
 from cloud.receiving.proof import EntryProof, Prover, Verdict
+from cloud.receiving.timing import TimeProof, Timing
 from sync_protocol.entries import ReadingEntry, StepEntry
 from sync_protocol.ids import EntryId, RunId
 
@@ -27,7 +28,8 @@ class FieldProof(BaseModel):
 
     `line` None means the head of the receipt. `signature` and `chain` are those of the reading, or of the operator's step when
     the value was typed; `settings` are the device's, with which its driver reads `raw_hex` again; `step_good` says whether the
-    step itself is proved. `problems` are translation keys; empty means `ok`.
+    step itself is proved. `time` is when the reading was taken or the value typed, as far as that is known; `box_time` and
+    `clock` only say what the box's wall clock showed. `problems` are translation keys; empty means `ok`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,6 +47,7 @@ class FieldProof(BaseModel):
     identity: str | None = None
     settings: dict[str, Any] = {}
     box: str
+    time: TimeProof | None = None
     box_time: str | None = None
     clock: str | None = None
     clock_err_ms: int | None = None
@@ -66,7 +69,10 @@ class FieldProof(BaseModel):
 
 
 class VerifyReport(BaseModel):
-    """The whole receipt. `problems` are those of no single field, as `code` or `code:place`; `ok` is the verdict over all."""
+    """The whole receipt. `problems` are those of no single field, as `code` or `code:place`; `ok` is the verdict over all.
+
+    `opened` and `finished` are the times of its first and last step.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -75,19 +81,21 @@ class VerifyReport(BaseModel):
     state: str
     ok: bool
     problems: list[str]
+    opened: TimeProof | None = None
+    finished: TimeProof | None = None
     fields: list[FieldProof]
 
 
 async def verify_receipt(session: AsyncSession, ref: str) -> VerifyReport:
-    """Verify one receipt by its number; reads only. Raises NotFound."""
+    """Verify one receipt by its number, with the times of everything; reads only. Raises NotFound."""
     receipt = await session.scalar(select(Receipt).where(Receipt.ref == ref))
     if receipt is None:
         raise NotFound("receipt", ref)
-    return await verify(session, receipt)
+    return await verify(session, receipt, times=True)
 
 
-async def verify(session: AsyncSession, receipt: Receipt) -> VerifyReport:
-    """As `verify_receipt`, for rows that are at hand."""
+async def verify(session: AsyncSession, receipt: Receipt, *, times: bool = False) -> VerifyReport:
+    """As `verify_receipt`, for rows that are at hand; `times` costs a few statements more and what they find counts too."""
     rows = [row for row in receipt.evidence if _counts(row)]
     readings = {row.id: EntryId(RunId(row.run), row.seq) for row in rows if row.run is not None and row.seq is not None}
     step_rows = await _step_rows(session, receipt)
@@ -111,10 +119,19 @@ async def verify(session: AsyncSession, receipt: Receipt) -> VerifyReport:
         {at for at, (_, proof) in steps.items() if proof.good},
         await _used_elsewhere(session, receipt),
         await Devices.load(session, readings.values()),
+        await Timing.load(session, prover, [*readings.values(), *said_in, *steps]) if times else None,
     )
     fields = [_field(receipt, row, readings.get(row.id), checked) for row in rows]
+    ends = {0: "opened"}
+    ends |= {row.n: "finished" for row in step_rows if row.step in ENDS}
+    happened = {ends[row.n]: checked.time(EntryId(RunId(row.run), row.seq)) for row in step_rows if row.n in ends}
+    problems += [f"time_not_proved:{name}" for name, time in happened.items() if time is not None and time.missing]
     ok = not problems and all(field.ok for field in fields)
-    return VerifyReport(ref=receipt.ref, uid=receipt.uid, state=receipt.state, ok=ok, problems=problems, fields=fields)
+    head = {"ref": receipt.ref, "uid": receipt.uid, "state": receipt.state}
+    return VerifyReport.model_validate(head | {"ok": ok, "problems": problems, "fields": fields} | happened)
+
+
+ENDS = frozenset({"finish", "abandon"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +144,11 @@ class _Checked:
     used_elsewhere: set[int]
     """Ids of evidence rows whose reading also stands for something else."""
     devices: Devices
+    timing: Timing | None
+
+    def time(self, at: EntryId) -> TimeProof | None:
+        """When an entry happened, None when that was not asked."""
+        return self.timing.time(at) if self.timing is not None else None
 
 
 def _counts(row: Evidence) -> bool:
@@ -227,6 +249,9 @@ def _field(receipt: Receipt, row: Evidence, at: EntryId | None, checked: _Checke
         if row.id in checked.used_elsewhere:
             problems.append("reading_used_twice")
     described = checked.devices.before(at, entry.device) if at is not None and isinstance(entry, ReadingEntry) else None
+    time = checked.time(at if at is not None else step_at)
+    if time is not None and time.missing:
+        problems.append("time_not_proved")
     return FieldProof.model_validate(
         {
             "line": row.line.number if row.line else None,
@@ -244,6 +269,7 @@ def _field(receipt: Receipt, row: Evidence, at: EntryId | None, checked: _Checke
             "step": str(step_at),
             "step_good": step_good,
             "problems": problems,
+            "time": time,
             "identity": described.identity if described else None,
             "settings": described.settings if described else {},
             **shown(proof, entry),

@@ -47,6 +47,7 @@ UNIT_NAMES: dict[Locale, dict[str, str]] = {
 
 DATE: dict[Locale, str] = {"en": "d MMM yyyy", "he": "dd.MM.yyyy"}
 TIME: dict[Locale, str] = {"en": "d MMM yyyy HH:mm:ss", "he": "dd.MM.yyyy HH:mm:ss"}
+FINE_TIME: dict[Locale, str] = {"en": "d MMM yyyy HH:mm:ss.SSS", "he": "dd.MM.yyyy HH:mm:ss.SSS"}
 SHORT_TIME: dict[Locale, str] = {"en": "d MMM yyyy HH:mm", "he": "dd.MM.yyyy HH:mm"}
 
 
@@ -83,8 +84,22 @@ def moment(value: dt.datetime | None, locale: Locale, zone: ZoneInfo, *, form: d
     if value is None:
         return NOTHING
     shown = format_datetime(value, form[locale], tzinfo=zone, locale=locale if locale == "en" else "he")
-    exact = value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
-    return Markup('<time datetime="{}"><bdi dir="ltr">{}</bdi></time>').format(exact, shown)
+    return Markup('<time datetime="{}"><bdi dir="ltr">{}</bdi></time>').format(_utc(value), shown)
+
+
+def _utc(value: dt.datetime) -> str:
+    return value.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+
+
+def exact(value: dt.datetime, err_ms: int, locale: Locale, zone: ZoneInfo) -> Markup:
+    """A point in time with how far off it is at most; as many digits as the error leaves, what is cut off counted to it."""
+    if err_ms < 1000:
+        form, error = FINE_TIME, f"{err_ms}\u00a0ms"
+    else:
+        value = value.replace(microsecond=0)
+        form, error = TIME, f"{err_ms // 1000 + 2}\u00a0s"
+    shown = format_datetime(value, form[locale], tzinfo=zone, locale=locale if locale == "en" else "he")
+    return Markup('<time datetime="{}"><bdi dir="ltr">{} ±\u00a0{}</bdi></time>').format(_utc(value), shown, error)
 
 
 def day(value: dt.date | str | None, locale: Locale) -> Markup:

@@ -1,5 +1,6 @@
 """Turns templates and view data into pages: filters, words in the visitor's language, fingerprints of what is shown."""
 
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -19,9 +20,15 @@ from cloud.web.access import SEEN_HEADER, form_token, keep_visit, locale_of, vis
 from cloud.web.assets import Assets
 from cloud.web.i18n import DIRECTION, OWN_NAME, Catalogues, Locale
 from cloud.web.settings import StaffSettings
-from cloud.web.views import Happening, Name, Proof
+from cloud.web.views import Happening, Name, Proof, Time
 from sync_protocol.errors import TextFault
 from sync_protocol.quantity import Quantity
+
+AROUND_MS = 60_000
+"""Up to this error a time is shown as one point, above as the interval that it is."""
+
+ENDS = {(True, True): "between", (True, False): "after", (False, True): "before", (False, False): "unknown"}
+"""How an interval is told, by whether its earlier and its later end are known."""
 
 SEEN_PLACE = 'data-seen="-"'
 """Where the fingerprint goes in a page that refreshes itself. Values of records cannot forge it: their quotes are escaped."""
@@ -84,6 +91,8 @@ class Renderer:
             asset=self.assets.url,
             csrf_field=partial(_csrf_field, csrf),
             clock_words=partial(self._clock_words, locale),
+            happened=partial(self._happened, locale),
+            time_limit_ms=self.settings.time_limit_ms,
             actor=partial(self._actor, locale),
             found_words=partial(self._found_words, locale),
             locale=locale,
@@ -123,8 +132,21 @@ class Renderer:
         source = self.said(locale, "clock", proof.clock)
         if proof.clock_error_ms is None:
             return source
-        error = marks.ltr(f"± {proof.clock_error_ms} ms")
-        return Markup("{} {}").format(source, error)
+        if proof.clock_error_ms < 1000:
+            return Markup("{} {}").format(source, marks.ltr(f"± {proof.clock_error_ms} ms"))
+        return Markup("{} ± {}").format(source, marks.span(proof.clock_error_ms / 1000, locale))
+
+    def _happened(self, locale: Locale, time: Time) -> Markup:
+        """A time as far as it is known: with its error, as an interval, or with one end open."""
+        zone = ZoneInfo(self.settings.zone)
+        if time.best is not None and time.err_ms is not None and time.err_ms <= AROUND_MS:
+            return marks.exact(time.best, time.err_ms, locale, zone)
+        # The ends are rounded outwards: what is shown holds whatever the interval holds.
+        first = marks.moment(time.earliest, locale, zone, form=marks.TIME)
+        latest = None if time.latest is None else time.latest + dt.timedelta(seconds=1, microseconds=-1)
+        last = marks.moment(latest, locale, zone, form=marks.TIME)
+        key = ENDS[time.earliest is not None, latest is not None]
+        return self.catalogues.say(locale, f"time.{key}", first=first, last=last)
 
     def _found_words(self, locale: Locale, check: str, value: str) -> Markup:
         kind = FINDING_KINDS.get(check)

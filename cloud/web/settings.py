@@ -19,6 +19,8 @@ class StaffSettings:
     hosts: frozenset[str] = LOOPBACK
     zone: str = "Asia/Jerusalem"
     locale: Locale = "he"
+    time_limit_ms: int = 2000
+    """A time of which less is certain is marked; law or contract may ask for another figure."""
     live_ms: int = 4000
 
 

@@ -54,6 +54,23 @@ class ReceiptList:
 
 
 @dataclass(frozen=True, slots=True)
+class Time:
+    """When something truly happened: between `earliest` and `latest`, None where nothing is known on that side. `best` is the
+    middle and `err_ms` how far off it is at most. `basis`: `anchor` when the box had heard our clock, else `order`."""
+
+    best: dt.datetime | None
+    err_ms: int | None
+    earliest: dt.datetime | None
+    latest: dt.datetime | None
+    basis: str
+    sure: bool
+
+    def within(self, limit_ms: int) -> bool:
+        """Whether the time is certain enough to be relied on."""
+        return self.sure and self.err_ms is not None and self.err_ms <= limit_ms
+
+
+@dataclass(frozen=True, slots=True)
 class Proof:
     """The way of one value back to the bytes; of a typed value, who and why. `problems` are codes below `problem.`."""
 
@@ -73,7 +90,9 @@ class Proof:
     driver: str | None = None
     box: str | None = None
     box_name: str | None = None
+    time: Time | None = None
     at: dt.datetime | None = None
+    """What the box's wall clock showed, `clock` and `clock_error_ms` say what vouched for it."""
     clock: str | None = None
     clock_error_ms: int | None = None
     received_at: dt.datetime | None = None
@@ -179,8 +198,10 @@ class Receipt:
     station_name: Name | None
     box: Name
     operator: str | None
+    opened: Time | None
     opened_at: dt.datetime | None
     opened_received_at: dt.datetime
+    finished: Time | None
     finished_at: dt.datetime | None
     finished_received_at: dt.datetime | None
     verification: Verification

@@ -21,7 +21,18 @@ from cloud.kernel.actor import Actor, Taken
 from cloud.masters.demo import STATION, load_demo
 from sync_protocol import chain, signing
 from sync_protocol.answers import Ack, Answer
-from sync_protocol.entries import Clk, DeviceEntry, Entry, NoteEntry, Position, ReadingEntry, RunEntry, StepEntry, encode
+from sync_protocol.entries import (
+    AnchorEntry,
+    Clk,
+    DeviceEntry,
+    Entry,
+    NoteEntry,
+    Position,
+    ReadingEntry,
+    RunEntry,
+    StepEntry,
+    encode,
+)
 from sync_protocol.frame import seal
 from sync_protocol.ids import BoxId, RunId, new_box_id
 from sync_protocol.steps import Amount, Confirm, FieldValue, Finish, Item, Open, ReceiveStep, name_of, readings_of
@@ -67,6 +78,7 @@ class TestBox:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.spki = signing.spki(self.key.public_key())
         self.number = number
+        self.boot = "b"
         self.runs: list[Run] = []
         self.jobs: dict[str, int] = {}
         self._drawn = 0
@@ -91,7 +103,22 @@ class TestBox:
 
     def stamp(self) -> dict[str, Any]:
         wall_ns = int(self.clock.now.timestamp()) * 1_000_000_000
-        return {"boot_id": "b", "mono_ns": self.draw() * 1000, "wall_ns": wall_ns, "clk": Clk(s="ntp", err_ms=20)}
+        return {
+            "boot_id": self.boot,
+            "mono_ns": self.mono_ns() + self.draw(),
+            "wall_ns": wall_ns,
+            "clk": Clk(s="ntp", err_ms=20),
+        }
+
+    def mono_ns(self) -> int:
+        """The boot's counter: the box was switched on an hour before the tests' time begins."""
+        return 3_600_000_000_000 + (self.clock.now - START) // timedelta(microseconds=1) * 1000
+
+    def anchor(self, rtt_ms: int = 40) -> str:
+        """The cloud's clock was heard just now."""
+        rtt_ns = rtt_ms * 1_000_000
+        srv_time = (self.clock.now - timedelta(milliseconds=rtt_ms / 2)).isoformat()
+        return self.write(AnchorEntry(**self.stamp(), srv_time=srv_time, rtt_ns=rtt_ns))
 
     def write(self, entry: Entry) -> str:
         return self.write_bytes(encode(entry))

@@ -12,6 +12,7 @@ from cloud.people.models import User
 from cloud.receiving.decisions import receipt_by_ref
 from cloud.receiving.machine import REFUSE, open_questions
 from cloud.receiving.models import Receipt, ReceiptLine, Severity
+from cloud.receiving.timing import TimeProof
 from cloud.receiving.verify import FieldProof, VerifyReport, verify
 from cloud.web import views
 
@@ -19,7 +20,7 @@ from cloud.web import views
 async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
     """The receipt of this number, verified now. Raises the core's NotFound."""
     row = await receipt_by_ref(session, ref)
-    report = await verify(session, row)
+    report = await verify(session, row, times=True)
     boxes = await _box_names(session)
     people = await _people(session)
     proofs = [_proof(field, boxes, people) for field in report.fields]
@@ -40,8 +41,10 @@ async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
         station_name=views.Name(row.station.name, row.station.name_he) if row.station else None,
         box=views.Name(boxes.get(row.box_id, row.box_id)),
         operator=people.get(row.operator, row.operator),
+        opened=_when(report.opened),
         opened_at=row.opened_at,
         opened_received_at=row.opened_received_at,
+        finished=_when(report.finished),
         finished_at=row.finished_at,
         finished_received_at=row.finished_received_at,
         verification=verification(report),
@@ -148,6 +151,7 @@ def _proof(field: FieldProof, boxes: dict[str, str], people: dict[str, str]) -> 
         driver=field.driver,
         box=field.box,
         box_name=boxes.get(field.box, field.box),
+        time=_when(field.time),
         at=_time(field.box_time),
         clock=field.clock,
         clock_error_ms=field.clock_err_ms,
@@ -191,6 +195,13 @@ async def _box_names(session: AsyncSession) -> dict[str, str]:
 async def _people(session: AsyncSession) -> dict[str, str]:
     rows = await session.execute(select(User.login, User.name))
     return {row[0]: row[1] for row in rows}
+
+
+def _when(time: TimeProof | None) -> views.Time | None:
+    if time is None:
+        return None
+    best, earliest, latest = (_time(text) for text in (time.best, time.earliest, time.latest))
+    return views.Time(best, time.err_ms, earliest, latest, time.basis, time.sure)
 
 
 def _time(text: str | None) -> dt.datetime | None:

@@ -48,6 +48,7 @@ async def furnish(sessions: Sessions, clock: TurnedClock) -> Refs:
     await box.register(sessions)
     spare = TestBox(2, clock)
     await spare.register(sessions, station=None)
+    box.anchor()
     box.device("scale-1", "mt-sics", "Mettler-Toledo ICS425 B327-9911")
     box.device("scanner-1", "serial-scanner", "Zebra DS2208")
     jobs = {}

@@ -121,6 +121,8 @@ async def test_proof_leads_from_the_value_to_the_bytes(sign_in: SignIn, refs: Re
         "Box 1",
         "By network time",
         "± 20 ms",
+        "22 Nov 2026 10:00:00.000 ±\u00a021\u00a0ms",
+        "By our clock, as the box heard it",
         "Good",
         "Unbroken",
     ):

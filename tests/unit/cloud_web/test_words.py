@@ -19,7 +19,20 @@ from tests.unit.cloud_web.conftest import SignIn
 from tests.unit.cloud_web.office import Refs
 
 CATALOGUES = Catalogues.load()
-KINDS = ("fault", "fault_title", "sign_in", "problem", "cannot_post", "check", "event", "reason", "flag", "clock", "box")
+KINDS = (
+    "fault",
+    "fault_title",
+    "sign_in",
+    "problem",
+    "cannot_post",
+    "check",
+    "event",
+    "reason",
+    "flag",
+    "clock",
+    "box",
+    "time_by",
+)
 """Keys below these are made from codes at run time."""
 
 
@@ -57,7 +70,7 @@ def test_every_key_that_a_template_names_exists() -> None:
 def test_every_key_is_used() -> None:
     templates = "\n".join(path.read_text() for path in TEMPLATES.glob("*.html"))
     code = "\n".join(path.read_text() for path in TEMPLATES.parent.rglob("*.py"))
-    made = (*KINDS, "state", "group", "column", "field", "role", "order_state", "proof", "actor", "disk")
+    made = (*KINDS, "state", "group", "column", "field", "role", "order_state", "proof", "actor", "disk", "time", "time_by")
     unused = {
         key
         for key in CATALOGUES.texts["en"]
