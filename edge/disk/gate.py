@@ -1,6 +1,6 @@
 """What is still taken into the journal at a level. Pure, and the thin door in front of the journal that asks it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
 from edge.disk.levels import ORDER, Level
@@ -33,17 +33,32 @@ class Appends(Protocol):
     def steps(self) -> AsyncIterator[tuple[EntryId, StepEntry]]: ...
 
 
+class Room(Protocol):
+    """What is needed of who watches the medium."""
+
+    @property
+    def level(self) -> Level: ...
+
+    def poke(self) -> None:
+        """Look again at once."""
+        ...
+
+
 class Door:
     """The journal as devices and jobs get it. `append` raises JournalFull for new work while the medium is full."""
 
-    def __init__(self, journal: Appends, level: Callable[[], Level]) -> None:
+    def __init__(self, journal: Appends, room: Room) -> None:
         self._journal = journal
-        self._level = level
+        self._room = room
 
     async def append(self, entry: Entry | Encoded) -> EntryId:
-        if not admits(self._level(), entry.t):
+        if not admits(self._room.level, entry.t):
             raise JournalFull("the medium is full: nothing new is taken until there is room")
-        return await self._journal.append(entry)
+        try:
+            return await self._journal.append(entry)
+        except JournalFull:
+            self._room.poke()
+            raise
 
     def steps(self) -> AsyncIterator[tuple[EntryId, StepEntry]]:
         """All steps ever written, in order."""
@@ -51,4 +66,4 @@ class Door:
 
     def captures(self, policy: str) -> bool:
         """Whether a device with this capture policy may write by itself now."""
-        return captures(self._level(), policy)
+        return captures(self._room.level, policy)

@@ -4,9 +4,9 @@ It never touches an entry that the cloud lacks: `edge.journal.retention` does no
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -37,9 +37,9 @@ Frees = Callable[[int], Awaitable[int]]
 class Keeps(Protocol):
     """What is needed of the journal: short work in its writer's thread, between two groups. Raises JournalFault."""
 
-    async def housekeeping(self, work: Callable[[Connection], T]) -> T: ...
+    async def housekeeping(self, work: Callable[[Connection], T], *, transaction: bool = True) -> T: ...
 
-    async def prune(self, *, older_than_s: int, limit: int, keep_jobs: Iterable[str]) -> int:
+    async def prune(self, *, older_than_s: int, limit: int, keep_jobs: Collection[str] = ()) -> int:
         """Let go of up to `limit` entries that the cloud has held for so long, oldest first; how many it were."""
         ...
 
@@ -80,7 +80,7 @@ class DiskGuard:
         policy: DiskPolicy,
         *,
         ballast: Ballast,
-        open_jobs: Callable[[], Iterable[str]] = tuple,
+        open_jobs: Callable[[], Collection[str]] = tuple,
         frees: Sequence[Frees] = (),
         usage: Callable[[Path], Usage] = usage_of,
     ) -> None:
@@ -106,8 +106,9 @@ class DiskGuard:
     async def run(self, every_s: float) -> None:
         """Look every so many seconds, until cancelled."""
         while True:
-            await self.check()
+            # Before the look: what is refused during it must bring another.
             self._wake.clear()
+            await self.check()
             with suppress(TimeoutError):
                 async with asyncio.timeout(every_s):
                     await self._wake.wait()
@@ -115,10 +116,10 @@ class DiskGuard:
     async def check(self) -> None:
         """One turn. What cannot be done now (a failing disk, no room to delete in) is tried again in the next."""
         await self._look()
+        self._give_ballast()
         try:
             await self._let_go(self._policy.acked_days, most=CUTS_A_TURN)
             if self.level is not Level.OK:
-                self._give_ballast()
                 await self._make_room()
                 await self._look()
         except JournalFault as exc:
@@ -130,10 +131,11 @@ class DiskGuard:
         usage = self._usage(self._folder)
         reusable = self.facts.reusable
         with suppress(JournalFault):
-            reusable = await self._journal.housekeeping(pages.reusable_bytes)
+            reusable = await self._journal.housekeeping(pages.reusable_bytes, transaction=False)
         seen = reserved(Usage(usage.total, min(usage.total, usage.free + reusable)), self._ballast.missing)
         before, level = self.facts.level, level_of(seen, self._policy.marks, self.facts.level)
-        self.facts = DiskFacts(level, usage, reusable, not self._ballast.missing, self.facts.pruned)
+        lies = self._ballast.size > 0 and not self._ballast.missing
+        self.facts = replace(self.facts, level=level, usage=usage, reusable=reusable, ballast=lies)
         if level is not before:
             log.warning("disk_level_changed", level=level, before=before, free=usage.free, total=usage.total)
             self.moved.set()
@@ -155,6 +157,7 @@ class DiskGuard:
             log.warning("ballast_failed", reason=str(exc))
             return
         if made:
+            self.facts = replace(self.facts, ballast=True)
             log.info("ballast_made", size=size)
 
     async def _make_room(self) -> None:
@@ -175,11 +178,13 @@ class DiskGuard:
             if not gone:
                 return
             done += 1
-            facts = self.facts
-            self.facts = DiskFacts(facts.level, facts.usage, facts.reusable, facts.ballast, facts.pruned + gone)
+            self.facts = replace(self.facts, pruned=self.facts.pruned + gone)
 
     async def _give_back(self) -> None:
-        """Return free pages to the file system where the file allows it; else new entries take them."""
-        while await self._journal.housekeeping(pages.give_back_pages):
+        """Return free pages to the file system where the file allows it; else new entries take them.
+
+        The log is moved into the file after every piece: all of it at once would need the room that is not there.
+        """
+        while self.facts.reusable and await self._journal.housekeeping(pages.give_back_pages):
+            await self._journal.housekeeping(pages.checkpoint, transaction=False)
             await self._look()
-        await self._journal.housekeeping(pages.checkpoint)

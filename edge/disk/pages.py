@@ -21,13 +21,13 @@ def reusable_bytes(connection: Connection) -> int:
 
 
 def give_back_pages(connection: Connection) -> bool:
-    """Return some free pages to the file system; whether there are more. A file made without `auto_vacuum` keeps them."""
+    """Return some free pages to the file system; whether there were any. A file made without `auto_vacuum` keeps them."""
     free = number(connection.execute("PRAGMA freelist_count"))
     if not free or number(connection.execute("PRAGMA auto_vacuum")) != INCREMENTAL:
         return False
     # Every row is one page that was moved; without reading them all the work is left undone.
     connection.execute(f"PRAGMA incremental_vacuum({PAGES})").fetchall()
-    return free > PAGES
+    return True
 
 
 def checkpoint(connection: Connection) -> None:

@@ -9,13 +9,16 @@ from collections.abc import Iterable
 from edge.journal.rows import HOUR_S
 from edge.journal.store import Connection, as_number
 
+STAYS = 2
+"""A frame goes on from the hash of the entry before it. A restored cloud may stand exactly where retention ends, and every run
+is asked about from one entry below the cloud's position: with fewer the box could not go on from there."""
+
 
 def prune(connection: Connection, *, age_s: int, older_than_s: int, limit: int, keep_jobs: Iterable[str] = ()) -> int:
     """Delete up to `limit` entries, oldest run first, that the cloud has held for `older_than_s`; how many it were.
 
-    `age_s` is the journal's age now. The last entry of a run stays until the whole run may go, since the chain goes on from its
-    hash; so does the last one that the cloud has, since the next frame goes on from its hash; the newest run never goes.
-    Nothing from the first step of a job in `keep_jobs` on is taken.
+    `age_s` is the journal's age now. A run that is over goes with its name once all of it is old enough. Of any other the last
+    STAYS entries stay among those that could go, and nothing from the first step of a job in `keep_jobs` on is taken.
     """
     # An hour's mark is at most an hour younger than the acks in it: the hour that is half over does not count.
     hour = (age_s - older_than_s) // HOUR_S - 1
@@ -28,26 +31,25 @@ def prune(connection: Connection, *, age_s: int, older_than_s: int, limit: int, 
     floor = _first_step(connection, keep_jobs)
     gone = 0
     for row, acked, until in rows:
-        stop = min(acked, until)
-        if floor is not None and row >= floor[0]:
-            stop = min(stop, floor[1]) if row == floor[0] else 0
-        if stop > 0 and gone < limit:
-            gone += _prune_run(connection, row, min(stop, acked - 1), limit - gone, whole=row != newest and stop == acked)
+        if gone < limit:
+            gone += _prune_run(connection, row, old=min(acked, until), floor=floor, limit=limit - gone, over=row != newest)
     return gone
 
 
-def _prune_run(connection: Connection, row: int, stop: int, limit: int, *, whole: bool) -> int:
+def _prune_run(connection: Connection, row: int, *, old: int, floor: tuple[int, int] | None, limit: int, over: bool) -> int:
     found = connection.execute("SELECT min(seq), max(seq) FROM entry WHERE run=?", (row,)).fetchone()
     if found is None or found[0] is None:
         return 0
     first, last = as_number(found[0]), as_number(found[1])
-    end = min(stop, first + limit)
-    if whole and end == last and last - first < limit:
-        end = last + 1
+    end = min(last + 1 if over and old > last else old - STAYS, first + limit)
+    if floor is not None and row >= floor[0]:
+        end = min(end, floor[1]) if row == floor[0] else 0
+    if end <= first:
+        return 0
     connection.execute("DELETE FROM entry WHERE run=? AND seq<?", (row, end))
     if end > last:
         connection.execute("DELETE FROM run WHERE id=?", (row,))
-    return max(end - first, 0)
+    return end - first
 
 
 def _first_step(connection: Connection, jobs: Iterable[str]) -> tuple[int, int] | None:
