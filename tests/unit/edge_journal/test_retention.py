@@ -30,7 +30,7 @@ async def aged(journal: Any, clock: Any, note: Any, *, hours: float) -> None:
     await journal.append(note("tick"))
 
 
-async def test_what_the_cloud_took_long_ago_goes_and_the_last_entry_stays(opened: Any, note: Any, clock: Any) -> None:
+async def test_what_the_cloud_took_long_ago_goes_and_the_last_two_stay(opened: Any, note: Any, clock: Any) -> None:
     async with opened(run=RUN) as journal:
         for n in range(9):
             await journal.append(note(f"n{n}"))
@@ -39,23 +39,37 @@ async def test_what_the_cloud_took_long_ago_goes_and_the_last_entry_stays(opened
         assert await journal.prune(older_than_s=14 * 86400, limit=100) == 0
         clock.turn(hours=2)
         assert await journal.prune(older_than_s=14 * 86400, limit=4) == 4
-        assert await journal.prune(older_than_s=14 * 86400, limit=100) == 5
+        assert await journal.prune(older_than_s=14 * 86400, limit=100) == 4
         outbox = await journal.reader.outbox()
         assert [(state.tip, state.acked) for state in outbox.runs] == [(11, 10)]
         assert await journal.reader.stretch(RUN, 8) is None
         assert (await journal.reader.stretch(RUN, 10)).entries == tuple(await journal.reader.page(RUN, 10))
 
 
-async def test_the_entry_before_what_waits_stays(opened: Any, note: Any, clock: Any) -> None:
+@pytest.mark.parametrize("since", [5, 4])
+async def test_a_run_goes_on_from_the_clouds_position_and_from_the_entry_below(
+    opened: Any, note: Any, clock: Any, since: int
+) -> None:
     async with opened(run=RUN) as journal:
         for n in range(9):
             await journal.append(note(f"n{n}"))
         await held(journal, RUN, 5)
         await aged(journal, clock, note, hours=30)
-        assert await journal.prune(older_than_s=86400, limit=100) == 4
-        stretch = await journal.reader.stretch(RUN, 5)
+        assert await journal.prune(older_than_s=86400, limit=100) == 3
+        stretch = await journal.reader.stretch(RUN, since)
         assert stretch is not None
-        assert len(stretch.entries) == 6
+        assert len(stretch.entries) == 11 - since
+
+
+async def test_a_cloud_that_comes_back_exactly_where_retention_ends_is_gone_on_from(opened: Any, note: Any, clock: Any) -> None:
+    async with opened(run=RUN) as journal:
+        for n in range(9):
+            await journal.append(note(f"n{n}"))
+        await held(journal, RUN, 5)
+        await aged(journal, clock, note, hours=30)
+        await held(journal, RUN, 10)
+        assert await journal.prune(older_than_s=86400, limit=100) == 3
+        assert await journal.reader.stretch(RUN, 5) is not None
 
 
 async def test_a_jump_of_the_wall_clock_lets_go_of_nothing(opened: Any, note: Any, clock: Any) -> None:
@@ -97,7 +111,7 @@ async def test_what_the_cloud_lost_and_took_again_counts_from_then(opened: Any, 
         await aged(journal, clock, note, hours=10)
         assert await journal.prune(older_than_s=86400, limit=100) == 0
         clock.turn(hours=20)
-        assert await journal.prune(older_than_s=86400, limit=100) == 9
+        assert await journal.prune(older_than_s=86400, limit=100) == 8
 
 
 @pytest.mark.parametrize("limit", [1, 3, 1000])
