@@ -118,8 +118,9 @@ async def test_what_the_cloud_has_goes_after_its_days_and_the_next_frame_can_sti
         assert (await one.seqs())[one.journal.run][0] == 0
         one.clock.turn(0.2 * DAY + 3600)
         await guard.check()
-        assert (await one.seqs())[one.journal.run] == list(range(999, 1202))
-        assert guard.facts.pruned == 999
+        kept = (await one.seqs())[one.journal.run]
+        assert kept == list(range(kept[0], 1202))
+        assert 900 < kept[0] == guard.facts.pruned
         # The next frame of the run begins behind this hash.
         assert await one.journal.reader.hash_at(one.journal.run, 999) is not None
 
