@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge.errors import JournalFault
+from edge.errors import JournalDamaged
 from edge.journal.store import Connection, Row, as_blob, as_number, number
 from sync_protocol import chain
 from sync_protocol.ids import RunId
@@ -37,8 +37,15 @@ def tail_of(connection: Connection, row: int, run: RunId) -> Tail:
     return Tail(row, run, as_number(end[0]) + 1, as_blob(end[1])) if end is not None else Tail(row, run, 0, chain.seed(run))
 
 
+def ends_since(connection: Connection, row: int) -> tuple[tuple[RunId, int], ...]:
+    """How many entries the run with this row id and every later one have in the file, oldest first."""
+    found = connection.execute("SELECT id, run FROM run WHERE id>=? ORDER BY id", (row,)).fetchall()
+    tails = (tail_of(connection, as_number(each), RunId(str(run))) for each, run in found)
+    return tuple((tail.run, tail.tip) for tail in tails)
+
+
 def check_chain(connection: Connection, tail: Tail, depth: int) -> None:
-    """Prove the last `depth` entries of a run against their hashes. Raises JournalFault that names the first bad one."""
+    """Prove the last `depth` entries of a run against their hashes. Raises JournalDamaged that names the first bad one."""
     first = max(tail.tip - depth, 0)
     sql = "SELECT seq, bytes, hash FROM entry WHERE run=? AND seq>=? ORDER BY seq"
     found = connection.execute(sql, (tail.row, first - 1)).fetchall()
@@ -49,7 +56,7 @@ def check_chain(connection: Connection, tail: Tail, depth: int) -> None:
         if before is None:
             expected = as_number(seq)
         elif seq != expected or chain.link(before, expected, as_blob(data)) != digest:
-            raise JournalFault(f"the chain of run {tail.run} is broken at entry {expected}")
+            raise JournalDamaged(f"the chain of run {tail.run} is broken at entry {expected}")
         before = as_blob(digest)
         expected += 1
 

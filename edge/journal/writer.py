@@ -317,10 +317,12 @@ class JournalWriter:
         return False
 
     def _open_again(self) -> None:
-        self._connection = recovery.open_again(self._path, self._connect, self._durable)
+        before = self._durable
+        self._connection = recovery.open_again(self._path, self._connect, before)
         self._begin_run(rows.last_run(self._connection))
         with self._mutex:
             self._broken = None
             ticket = self._queue.placed
         log.info("journal_reopened", run=self._durable.run)
-        self._notices.on_durable(Durable(((self._durable.run, self._durable.tip),), ticket))
+        # What the failed commit was to write may be there all the same: then it is sent, though nobody was told it is saved.
+        self._notices.on_durable(Durable(rows.ends_since(self._connection, before.row), ticket))
