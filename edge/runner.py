@@ -25,10 +25,9 @@ from edge.mirror.pull import Mirror
 from edge.mirror.store import MirrorStore
 from edge.settings import BoxSettings
 from edge.supervisor import keep_running
-from edge.uplink.backoff import Backoff
-from edge.uplink.cloud import Cloud
+from edge.uplink.events import Hearers
 from edge.uplink.frames import Credentials
-from edge.uplink.sender import Sender
+from edge.uplink.uplink import Surroundings, Uplink
 from edge.web_server import listen, serve
 
 log = structlog.get_logger()
@@ -74,13 +73,14 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         mirror = await Mirror.load(await stack.enter_async_context(MirrorStore.open(settings.data_dir / MIRROR)))
         store = await KioskStore.open(settings.data_dir / KIOSK)
         stack.push_async_callback(store.close)
-        cloud = Cloud.at(settings.cloud.url, given.tls) if settings.cloud and given.tls else None
-        if cloud is not None:
-            stack.push_async_callback(cloud.aclose)
+        uplink: Uplink | None = None
+        if settings.cloud is not None and given.tls is not None and given.who is not None:
+            uplink = Uplink(settings.cloud, given.who, Surroundings(given.clock, given.entropy, given.tls))
+            stack.push_async_callback(uplink.aclose)
         seams = DeskSeams(journal, hub, lambda: mirror.view, given.clock, given.entropy, store)
         desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale, zone=ZoneInfo(settings.zone))
         await desk.start()
-        box = _Box(settings, given, journal, hub, mirror, cloud, desk)
+        box = _Box(settings, given, journal, hub, mirror, uplink, desk)
         await box.run(store, announce)
 
 
@@ -91,9 +91,8 @@ class _Box:
     journal: Journal
     hub: DeviceHub
     mirror: Mirror
-    cloud: Cloud | None
+    uplink: Uplink | None
     desk: JobDesk
-    sender: Sender | None = None
 
     async def run(self, store: KioskStore, announce: Callable[[str], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -104,35 +103,30 @@ class _Box:
             watch = ClockWatch(self.journal.append, self.given.clock, anchoring)
             tasks.create_task(keep_running("clock", watch.run))
             tasks.create_task(keep_running("scans", lambda: self.desk.listen_to_scans(Routing(self.desk))))
-            if self.cloud is not None and self.settings.cloud is not None and self.given.who is not None:
-                self.sender = Sender(
-                    self.journal,
-                    self.cloud,
-                    self.given.who,
-                    clock=self.given.clock,
-                    backoff=self._backoff(),
-                    anchoring=anchoring,
-                )
-                tasks.create_task(keep_running("uplink", self.sender.run))
-                mirror = partial(self._keep_mirror, self.cloud, self.settings.cloud.mirror_every_s)
-                tasks.create_task(keep_running("mirror", mirror))
+            if self.uplink is not None:
+                hearers = Hearers(changed=self.uplink.mirror_pauses.wake)
+                self.uplink.start(tasks, self.journal, anchoring, hearers)
+                tasks.create_task(keep_running("mirror", partial(self._keep_mirror, self.uplink)))
             await self._kiosk(store, announce)
 
     async def _watch_journal(self) -> None:
         raise await self.journal.broken
 
-    def _backoff(self) -> Backoff:
-        cap_s = self.settings.cloud.retry_cap_s if self.settings.cloud else 1.0
-        return Backoff(cap_s, lambda: int.from_bytes(self.given.entropy(4), "big") / 2**32)
-
-    async def _keep_mirror(self, cloud: Cloud, every_s: float) -> None:
+    async def _keep_mirror(self, uplink: Uplink) -> None:
         async def changed() -> None:
             self.desk.news.changed()
 
-        await self.mirror.keep(cloud, self.settings.station, every_s=every_s, backoff=self._backoff(), changed=changed)
+        await self.mirror.keep(
+            uplink.https,
+            self.settings.station,
+            every_s=uplink.mirror_every_s,
+            backoff=uplink.backoff(),
+            changed=changed,
+            sleep=uplink.mirror_pauses.sleep,
+        )
 
     def _status(self) -> SyncStatus:
-        who, sender = self.given.who, self.sender
+        who, sender = self.given.who, self.uplink.sender if self.uplink else None
         box = who.box if who else None
         if sender is None:
             return SyncStatus(link_up=False, since_ns=None, waiting=self.journal.tip, oldest_waiting_s=None, box_id=box)

@@ -10,10 +10,11 @@ FRAME_ZSTD_TYPE = "application/vnd.tallybox.frame+zstd"
 ANSWER_TYPE = "application/json"
 
 SESSION_TYPE = "application/vnd.tallybox.session"
-"""By MQTT, on a box's own topic and with no content: what POST to SESSION is by HTTPS, answered like a frame."""
+"""By MQTT, on a box's own topic: what POST to SESSION is by HTTPS, answered like a frame. Its content is the highest lease that
+the box has seen, in decimal."""
 
 SESSION = "/sync/v1/session"
-"""POST with no content: a new lease for this box (`sync_protocol.commands.Session`)."""
+"""POST with `?last=`, the highest lease that the box has seen: a new one (`sync_protocol.commands.Session`)."""
 
 EVENTS = "/sync/v1/events"
 """GET with `?lease=`: server-sent events, each a `sync_protocol.commands.Down`."""

@@ -81,7 +81,7 @@ class Mirror:
         cloud: Cloud,
         station: str,
         *,
-        every_s: float,
+        every_s: Callable[[], float],
         backoff: Backoff,
         changed: Callable[[], Awaitable[None]],
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -92,7 +92,7 @@ class Mirror:
                 if await self.pull(cloud, station):
                     await changed()
                 backoff.reset()
-                pause_s = every_s
+                pause_s = every_s()
             except CloudAway as exc:
                 pause_s = backoff.pause(exc.retry_s)
                 log.debug("mirror_not_pulled", reason=str(exc))

@@ -3,7 +3,7 @@
 CloudAway   the cloud's, the line's or the broker's: no answer, or none that a cloud of ours gives
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Literal, Protocol
 
 from sync_protocol.answers import Answer
@@ -35,13 +35,16 @@ class Binding(Protocol):
         """Send one frame (`packed`: as `sync_protocol.packing` makes it small); the cloud's answer to it."""
         ...
 
-    async def open_session(self) -> Session:
-        """A new lease: commands of an older one are refused from now on."""
+    async def open_session(self, last: int) -> Session:
+        """A new lease, `last` being the highest that this box has seen. What comes under an older one is refused then."""
         ...
 
-    def events(self, lease: int) -> AsyncIterator[Down]:
-        """What the cloud says by itself, for as long as the way holds; ends with CloudAway. Messages of a kind that this
-        program does not know are passed over."""
+    def events(self, lease: int) -> AsyncGenerator[Down, None]:
+        """What the cloud says by itself, for as long as the way holds; ends with CloudAway.
+
+        The first message is a `Changed` of the binding's own, once the cloud would be heard: what was said before that is not
+        known. Messages of a kind that this program does not know are passed over.
+        """
         ...
 
     async def probe(self) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -16,7 +16,7 @@ from edge.uplink.binding import BindingName, CloudAway
 from edge.uplink.sse import EventReader
 from sync_protocol import answers, commands, mirror, routes
 from sync_protocol.answers import Answer
-from sync_protocol.commands import Down, Session
+from sync_protocol.commands import Changed, Down, Session
 from sync_protocol.errors import PatchFault, TextFault
 from sync_protocol.mirror import Patch
 
@@ -71,9 +71,9 @@ class Cloud:
         except TextFault as exc:
             raise CloudAway(f"HTTP {response.status} without an answer", response.retry_s) from exc
 
-    async def open_session(self) -> Session:
-        """A new lease for this box."""
-        response = await self._ask("POST", routes.SESSION)
+    async def open_session(self, last: int) -> Session:
+        """A new lease for this box, which has seen `last`."""
+        response = await self._ask("POST", routes.SESSION, params={"last": last})
         if response.status != httpx.codes.OK:
             raise CloudAway(f"HTTP {response.status} for a session", response.retry_s)
         try:
@@ -81,7 +81,7 @@ class Cloud:
         except ValidationError as exc:
             raise CloudAway("a session that cannot be read") from exc
 
-    async def events(self, lease: int) -> AsyncIterator[Down]:
+    async def events(self, lease: int) -> AsyncGenerator[Down, None]:
         """What the cloud says by itself; raises CloudAway when the stream ends, as it does when a newer lease was given."""
         reader = EventReader()
         patience = httpx.Timeout(self.client.timeout, read=self.events_timeout_s)
@@ -89,6 +89,7 @@ class Cloud:
             async with self.client.stream("GET", routes.EVENTS, params={"lease": lease}, timeout=patience) as response:
                 if response.status_code != httpx.codes.OK:
                     raise CloudAway(f"HTTP {response.status_code} for events", _retry_after(response))
+                yield Changed()
                 async for piece in response.aiter_raw():
                     for data in reader.receive(piece):
                         message = _message(data)

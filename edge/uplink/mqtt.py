@@ -5,7 +5,7 @@ The broker may lose whatever it holds: only the cloud's own answer, matched by c
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -15,7 +15,7 @@ from edge.uplink.binding import BindingName, CloudAway
 from edge.uplink.mqtt_link import Address, MqttLink
 from sync_protocol import answers, commands, routes
 from sync_protocol.answers import Answer
-from sync_protocol.commands import Down, Session
+from sync_protocol.commands import Changed, Down, Session
 from sync_protocol.errors import TextFault
 from sync_protocol.ids import BoxId
 
@@ -51,17 +51,18 @@ class MqttCloud:
         except TextFault as exc:
             raise CloudAway("MQTT: what came back is no answer") from exc
 
-    async def open_session(self) -> Session:
-        """A new lease for this box."""
-        body = await self._ask(b"", routes.SESSION_TYPE)
+    async def open_session(self, last: int) -> Session:
+        """A new lease for this box, which has seen `last`."""
+        body = await self._ask(b"%d" % last, routes.SESSION_TYPE)
         try:
             return Session.model_validate_json(body)
         except ValidationError as exc:
             raise CloudAway("MQTT: a session that cannot be read") from exc
 
-    async def events(self, lease: int) -> AsyncIterator[Down]:  # noqa: ARG002 - each command names its own lease
+    async def events(self, lease: int) -> AsyncGenerator[Down, None]:  # noqa: ARG002 - each command names its own lease
         """What the cloud says by itself, until the connection ends; then CloudAway."""
         link = await self._connected()
+        yield Changed()
         while True:
             data = await link.next_down()
             try:

@@ -119,7 +119,7 @@ class Sender:
     async def _frame(self, send: Send) -> Prepared | None:
         """The frame that was made ready while the last one was under way, or a new one."""
         terms, ahead = self._terms(), self._ahead
-        if ahead is not None and ahead.send == send and ahead.terms == terms:
+        if ahead is not None and (ahead.send, ahead.terms) == (send, terms) and ahead.count <= self._size:
             self._ahead = None
             prepared: Prepared | None = ahead
         else:

@@ -387,5 +387,7 @@ async def test_keeping_near_the_cloud_rests_between_pulls_and_backs_off_when_it_
             changes.append(skus(mirror))
 
         with pytest.raises(Enough):
-            await mirror.keep(Scripted(), "dock", every_s=15, backoff=Backoff(300, lambda: 1.0), changed=changed, sleep=sleep)
+            await mirror.keep(
+                Scripted(), "dock", every_s=lambda: 15, backoff=Backoff(300, lambda: 1.0), changed=changed, sleep=sleep
+            )
     assert (pauses, changes) == ([1, 2, 40, 15, 15, 1], [["a"]])

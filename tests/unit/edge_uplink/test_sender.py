@@ -13,6 +13,7 @@ from edge.uplink.backoff import ASKED_CAP_S, Backoff
 from edge.uplink.binding import CloudAway
 from sync_protocol.answers import Ack, Need, Refused
 from sync_protocol.entries import parse
+from sync_protocol.outbox import LONG_BACKLOG
 
 HEX = "0" * 64
 
@@ -248,6 +249,215 @@ async def test_the_cloud_is_given_the_time_it_asks_for(open_journal: Any, cloud_
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
         await until(lambda: journal.run in cloud_inbox.entries)
     assert running.pauses == [42, 17]
+
+
+async def many(journal: Any, note: Any, count: int, name: str = "n") -> None:
+    await asyncio.gather(*(journal.append(note(f"{name}{number}")) for number in range(count)))
+
+
+async def test_after_an_outage_new_entries_do_not_stand_behind_the_backlog(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    cloud_inbox.always = CloudAway("no network")
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        old = journal.run
+        await many(journal, note, LONG_BACKLOG + 500)
+        await until(lambda: len(running.pauses) > 2)
+        assert journal.run == old
+        live: list[int] = []
+
+        def answer(batch: Any) -> Any:
+            if batch.run != old and not live:
+                live.append(len(cloud_inbox.entries[old]))
+            return cloud_inbox.take(batch)
+
+        cloud_inbox.always = answer
+        await until(lambda: running.sender.waiting() == 0)
+        assert journal.run != old
+        # The link was known to be back with the first frame; what came next was the fresh run, not the rest of the line.
+        assert live == [100]
+        assert arrived(cloud_inbox, old) == [f"n{n}" for n in range(LONG_BACKLOG + 500)]
+        await journal.append(note("live"))
+        await until(lambda: arrived(cloud_inbox, journal.run)[-1:] == ["live"])
+
+
+async def test_a_short_backlog_needs_no_fresh_run(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    cloud_inbox.script = [CloudAway("no network")]
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        run = journal.run
+        await many(journal, note, 300)
+        await until(lambda: running.sender.waiting() == 0)
+        assert journal.run == run
+
+
+async def test_frames_grow_while_exchanges_are_quick_and_shrink_when_one_is_not_answered(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    async with open_journal() as journal:
+        await many(journal, note, 1900)
+        cloud_inbox.script = [None, None, CloudAway("silence", unanswered=True), CloudAway("gone")]
+        async with sending(journal, cloud_inbox) as running:
+            await until(lambda: running.sender.waiting() == 0)
+        # The third was made ready before the second had shown that the line is quick. It is not answered: 400 become 200, and
+        # stay so on a line that is only cut.
+        sizes = [len(batch.entries) for batch in cloud_inbox.batches]
+        assert sizes[:6] == [100, 200, 200, 200, 200, 400]
+        assert arrived(cloud_inbox, journal.run) == [f"n{n}" for n in range(1900)]
+
+
+async def test_frames_shrink_on_a_line_that_is_slow(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, clock: Any
+) -> None:
+    def slowly(batch: Any) -> Any:
+        clock.turn(6)
+        return cloud_inbox.take(batch)
+
+    cloud_inbox.always = slowly
+    async with open_journal() as journal:
+        await many(journal, note, 200)
+        async with sending(journal, cloud_inbox) as running:
+            await until(lambda: running.sender.waiting() == 0)
+        assert [len(batch.entries) for batch in cloud_inbox.batches][:4] == [100, 50, 25, 12]
+        assert running.sender.facts.batch_ms(50) == 6000
+
+
+async def test_frames_are_packed_from_the_answer_on_that_says_they_may(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    cloud_inbox.enc = ("br", "zstd")
+    async with open_journal() as journal:
+        await many(journal, note, 900)
+        async with sending(journal, cloud_inbox) as running:
+            await until(lambda: running.sender.waiting() == 0)
+            assert cloud_inbox.packed[:3] == [False, True, True]
+            cloud_inbox.enc = ()
+            await journal.append(note("a"))
+            await until(lambda: running.sender.waiting() == 0)
+            await journal.append(note("b"))
+            await until(lambda: running.sender.waiting() == 0)
+            assert cloud_inbox.packed[-2:] == [True, False]
+            assert 0 < running.sender.facts.sent_bytes < 100_000
+        assert arrived(cloud_inbox, journal.run) == [*(f"n{n}" for n in range(900)), "a", "b"]
+
+
+async def test_the_next_frame_is_read_while_one_is_under_way_and_each_entry_once(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_journal() as journal:
+        await many(journal, note, 1999)
+        reads: list[int] = []
+        stretch = journal.reader.stretch
+
+        async def watched(run: Any, first: int, limit: int) -> Any:
+            reads.append(first)
+            return await stretch(run, first, limit)
+
+        monkeypatch.setattr(journal.reader, "stretch", watched)
+        under_way: list[int] = []
+
+        post = cloud_inbox.post
+
+        async def posting(data: bytes, *, packed: bool = False) -> Any:
+            for _ in range(200):
+                await asyncio.sleep(0.0005)
+                if len(reads) > len(cloud_inbox.batches) + 1:
+                    break
+            under_way.append(len(reads))
+            return await post(data, packed=packed)
+
+        monkeypatch.setattr(cloud_inbox, "post", posting)
+        async with sending(journal, cloud_inbox) as running:
+            await until(lambda: running.sender.waiting() == 0)
+        firsts = [batch.first for batch in cloud_inbox.batches]
+        assert reads[: len(firsts)] == firsts[: len(reads)]
+        assert len(reads) == len(set(reads))
+        # Once the link is known to be up, the next frame has been read before the one under way is answered.
+        assert under_way[2] == 4
+
+
+async def test_a_frame_made_ready_is_thrown_away_when_the_answer_leads_elsewhere(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await many(journal, note, 20)
+        await until(lambda: running.sender.waiting() == 0)
+        cloud_inbox.restored({journal.run: 5})
+        await many(journal, note, 1500, "m")
+        await until(lambda: running.sender.waiting() == 0)
+        assert arrived(cloud_inbox, journal.run) == [*(f"n{n}" for n in range(20)), *(f"m{n}" for n in range(1500))]
+        assert {batch.header.gen for batch in cloud_inbox.batches} == {0, 1}
+
+
+async def test_frames_that_vanish_three_times_in_a_row_are_told_once_until_one_is_answered(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    cloud_inbox.always = CloudAway("turned down", unanswered=True)
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: len(running.pauses) > 5)
+        assert (running.sender.facts.alarm, len(cloud_inbox.batches) >= 3) == ("unanswered", True)
+        cloud_inbox.always = None
+        await until(lambda: running.sender.waiting() == 0)
+        assert (running.sender.facts.alarm, running.sender.facts.unanswered) == (None, 0)
+        notes = [entry for entry in map(parse, cloud_inbox.entries[journal.run]) if entry.t == "note"]
+        assert [entry.data for entry in notes] == [{"reason": "unanswered", "run": None}]
+
+
+async def test_a_line_that_is_down_is_no_alarm(open_journal: Any, cloud_inbox: Any, sending: Any, until: Any) -> None:
+    cloud_inbox.always = CloudAway("no network")
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: len(running.pauses) > 8)
+        assert (running.sender.facts.alarm, running.sender.facts.unanswered) == (None, 0)
+
+
+async def test_a_box_that_stops_before_it_has_asked_a_restored_cloud_asks_after_its_start(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    """The generation must not be known before the positions that it calls in question."""
+    old = await earlier_runs(open_journal, note, "a", "b", "c")
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
+        await asyncio.sleep(0)
+    async with open_journal() as journal:
+        cloud_inbox.restored({old[0]: 0, old[1]: 2, old[2]: 2})
+        answers = iter([None])
+
+        def once(batch: Any) -> Any:
+            return next(answers, CloudAway("the box stops here"))
+
+        cloud_inbox.always = once
+        async with sending(journal, cloud_inbox, stop_after=1) as running:
+            await until(lambda: running.pauses)
+        assert journal.known("gen") == "1"
+    cloud_inbox.always = None
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
+    assert [arrived(cloud_inbox, run) for run in old] == [["a"], ["b"], ["c"]]
+
+
+async def test_what_the_cloud_holds_back_is_known(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    cloud_inbox.always = lambda batch: cloud_inbox.take(batch).model_copy(update={"hold": "overlap"})
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.facts.hold == "overlap")
+        cloud_inbox.always = None
+        await journal.append(note("x"))
+        await until(lambda: running.sender.facts.hold is None)
+
+
+async def test_what_waits_is_counted_over_all_runs(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    await earlier_runs(open_journal, note, "a", "b")
+    cloud_inbox.always = CloudAway("no network")
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.pauses)
+        assert running.sender.waiting() == 5
+        await journal.append(note("c"))
+        await journal.fresh_run()
+        assert running.sender.waiting() == 7
 
 
 @pytest.mark.parametrize(
