@@ -58,6 +58,12 @@ class Seen(TestBox):
         self.true[at] = ns(self.clock.now)
         return at
 
+    def mark_in(self, run: Run) -> str:
+        """As `mark`, in a run that is not the newest."""
+        self.runs.remove(run)
+        self.runs.append(run)
+        return self.mark()
+
 
 @pytest.fixture
 async def seen(sessions: Sessions, clock: TurnedClock) -> Seen:
@@ -207,6 +213,24 @@ async def test_a_restored_copy_is_bounded_by_its_own_line(sessions: Sessions, se
     at = seen.mark()
     [best] = await told(sessions, seen, at)
     assert around(best) == (pytest.approx(0, abs=1), pytest.approx(12 * 3600, abs=1))
+
+
+async def test_a_copy_that_branched_off_before_says_nothing_about_what_came_after(
+    sessions: Sessions, seen: Seen, clock: TurnedClock
+) -> None:
+    """The copy was made of the first two entries and lived on; the original wrote this one later, and has no anchor."""
+    root = seen.start()
+    seen.note()
+    seen.boot, seen.booted = "copy", clock.now
+    seen.start((root, 1))
+    clock.go(minutes=1)
+    seen.anchor()
+    clock.go(hours=1)
+    seen.boot, seen.booted = "b", START - timedelta(hours=1)
+    at = seen.mark_in(root)
+    clock.go(hours=1)
+    [best] = await told(sessions, seen, at)
+    assert around(best) == (None, pytest.approx(7260, abs=1))
 
 
 async def test_contradicting_anchors_are_spanned_and_marked(sessions: Sessions, seen: Seen, clock: TurnedClock) -> None:
@@ -423,6 +447,19 @@ async def test_one_anchor_that_is_not_proved_leaves_the_other(sessions: Sessions
 async def test_the_tables_are_not_believed(sessions: Sessions, received: TestBox, statement: str) -> None:
     before = await report(sessions)
     await change(sessions, statement)
+    assert await report(sessions) == before
+
+
+async def test_an_anchor_of_another_boot_is_not_used_whatever_the_table_says(
+    sessions: Sessions, received: TestBox, clock: TurnedClock
+) -> None:
+    before = await report(sessions)
+    received.boot = "another"
+    clock.go(hours=1)
+    received.anchor()
+    await received.deliver(sessions)
+    await project_all(sessions, takers=TAKERS)
+    await change(sessions, "UPDATE anchor SET boot_id = 'b', mono_ns = mono_ns - 3600000000000 WHERE boot_id = 'another'")
     assert await report(sessions) == before
 
 
