@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from cloud.app import create_sync_app
+from cloud.blobs.place import blob_folder, open_blobs
 from cloud.db.engine import Sessions, open_sessions
 from cloud.db.migrate import check_migrated
 from cloud.deps import SyncDeps
@@ -36,6 +37,8 @@ class CloudSettings:
     organisation: str = ""
     hosts: frozenset[str] = frozenset()
     zone: str = "Asia/Jerusalem"
+    blobs: Path | None = None
+    """Folder of the files that boxes send; None: `blobs` beside a SQLite file, and with PostgreSQL no files are taken."""
     metrics_port: int | None = None
     """Where Prometheus may ask, on the same host; None: nowhere. Its figures are about every box."""
 
@@ -66,7 +69,8 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
     metrics = Metrics()
     deps = SyncDeps(sessions=sessions, wake=wake, metrics=metrics)
     watch = Watch(sessions, deps.clock)
-    sync_app = create_sync_app(deps, watch=watch)
+    blobs = open_blobs(sessions, blob_folder(settings.database_url, settings.blobs), deps.clock)
+    sync_app = create_sync_app(deps, watch=watch, blobs=blobs)
     hosts = LOOPBACK | settings.hosts
     staff_settings = StaffSettings(organisation=settings.organisation, hosts=hosts, zone=settings.zone)
     staff_app = create_staff_app(
@@ -82,6 +86,8 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
         tasks.create_task(serve(sync))
         tasks.create_task(serve(staff))
         tasks.create_task(watch.run())
+        if blobs is not None:
+            tasks.create_task(blobs.sweep_forever())
         tasks.create_task(project_forever(sessions, wake, TAKERS))
         log.info("cloud_served", sync=sync.url, staff=staff.url)
         announce(sync.url, staff.url)

@@ -1,6 +1,7 @@
 """The routes by which a box opens a session and listens: the newest session of a box is the only one that is told anything."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -19,7 +20,7 @@ from sync_protocol.routes import EVENTS, SESSION
 
 log = structlog.get_logger()
 
-Alternate = Callable[[AsyncSession, str], Awaitable[None]]
+Alternate = Callable[[AsyncSession, str, datetime], Awaitable[None]]
 """Called with a box's id when two machines take turns with its identity, in the transaction of the newest session."""
 
 
@@ -31,10 +32,11 @@ def push_router(deps: SyncDeps, watch: Watch, alternate: Alternate) -> APIRouter
     async def opened(request: Request, last: str = "") -> Response:
         box = await _let_in(request, deps)
         async with deps.sessions.write() as session:
-            answer, turns = await open_session(session, box=box.id, last=_lease(last), now=deps.clock())
+            now = deps.clock()
+            answer, turns = await open_session(session, box=box.id, last=_lease(last), now=now)
             if turns:
                 log.warning("box_in_two_places", box=box.id, lease=answer.lease)
-                await alternate(session, box.id)
+                await alternate(session, box.id, now)
         watch.look_now()
         return as_json(answer)
 

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from edge.errors import EdgeError
+
 Outcome = Literal["done", "refused", "failed", "fenced", "expired", "interrupted"]
 
 
@@ -21,7 +23,7 @@ class Result:
     data: Mapping[str, Any] = field(default_factory=dict)
 
 
-class CommandEnded(Exception):
+class CommandEnded(EdgeError):
     """Root of how a deed ends that was not done."""
 
     outcome: Outcome = "failed"

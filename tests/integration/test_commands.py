@@ -253,7 +253,7 @@ async def test_change_of_master_data_is_pushed_to_the_boxes_of_its_station(site,
 async def test_two_machines_that_take_turns_are_told_apart_from_one_that_was_restored(site, sessions, box, monkeypatch) -> None:
     told: list[str] = []
 
-    async def alternate(_session: object, box_id: str) -> None:
+    async def alternate(_session: object, box_id: str, _now: object) -> None:
         told.append(box_id)
 
     monkeypatch.setattr("cloud.app._alternate", alternate)
@@ -281,7 +281,7 @@ async def test_two_machines_that_take_turns_are_told_apart_from_one_that_was_res
 async def test_lost_answers_are_no_sign_of_a_second_machine(site, sessions, box, monkeypatch) -> None:
     told: list[str] = []
 
-    async def alternate(_session: object, box_id: str) -> None:
+    async def alternate(_session: object, box_id: str, _now: object) -> None:
         told.append(box_id)
 
     monkeypatch.setattr("cloud.app._alternate", alternate)
