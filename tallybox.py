@@ -331,6 +331,7 @@ def cloud_run(
         list[str] | None, typer.Option("--name", help="Further name under which the staff pages may be called.")
     ] = None,
     zone: Annotated[str, typer.Option(help="Time zone in which the staff pages show times.")] = "Asia/Jerusalem",
+    time_limit_ms: Annotated[int, typer.Option(min=0, help="Mark times of which less is certain.")] = 2000,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus figures there, on the same host.")] = None,
 ) -> None:
     """Run the core until stopped; prints {"sync": address, "staff": address} once both are served. Migrate first."""
@@ -349,6 +350,7 @@ def cloud_run(
         organisation=organisation,
         hosts=frozenset(names or ()),
         zone=zone,
+        time_limit_ms=time_limit_ms,
         metrics_port=metrics_port,
     )
     try:

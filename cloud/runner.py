@@ -37,6 +37,8 @@ class CloudSettings:
     organisation: str = ""
     hosts: frozenset[str] = frozenset()
     zone: str = "Asia/Jerusalem"
+    time_limit_ms: int = 2000
+    """Of a time's error: a time that is less certain is marked on the pages."""
     blobs: Path | None = None
     """Folder of the files that boxes send; None: `blobs` beside a SQLite file, and with PostgreSQL no files are taken."""
     metrics_port: int | None = None
@@ -72,7 +74,9 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
     blobs = open_blobs(sessions, blob_folder(settings.database_url, settings.blobs), deps.clock)
     sync_app = create_sync_app(deps, watch=watch, blobs=blobs)
     hosts = LOOPBACK | settings.hosts
-    staff_settings = StaffSettings(organisation=settings.organisation, hosts=hosts, zone=settings.zone)
+    staff_settings = StaffSettings(
+        organisation=settings.organisation, hosts=hosts, zone=settings.zone, time_limit_ms=settings.time_limit_ms
+    )
     staff_app = create_staff_app(
         StaffDeps(sessions=sessions, browser_libs=settings.browser_libs, settings=staff_settings, wake=wake)
     )

@@ -454,12 +454,12 @@ async def test_an_anchor_of_another_boot_is_not_used_whatever_the_table_says(
     sessions: Sessions, received: TestBox, clock: TurnedClock
 ) -> None:
     before = await report(sessions)
-    received.boot = "another"
     clock.go(hours=1)
-    received.anchor()
+    stamp = received.stamp() | {"boot_id": "another", "mono_ns": 10**10}
+    received.write(AnchorEntry(**stamp, srv_time=clock.now.isoformat(), rtt_ns=1))
     await received.deliver(sessions)
     await project_all(sessions, takers=TAKERS)
-    await change(sessions, "UPDATE anchor SET boot_id = 'b', mono_ns = mono_ns - 3600000000000 WHERE boot_id = 'another'")
+    await change(sessions, "UPDATE anchor SET boot_id = 'b', mono_ns = 3720001000000 WHERE boot_id = 'another'")
     assert await report(sessions) == before
 
 
