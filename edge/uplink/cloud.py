@@ -84,7 +84,8 @@ class Cloud:
     async def events(self, lease: int) -> AsyncGenerator[Down, None]:
         """What the cloud says by itself; raises CloudAway when the stream ends, as it does when a newer lease was given."""
         reader = EventReader()
-        patience = httpx.Timeout(self.client.timeout, read=self.events_timeout_s)
+        usual = self.client.timeout
+        patience = httpx.Timeout(connect=usual.connect, write=usual.write, pool=usual.pool, read=self.events_timeout_s)
         try:
             async with self.client.stream("GET", routes.EVENTS, params={"lease": lease}, timeout=patience) as response:
                 if response.status_code != httpx.codes.OK:

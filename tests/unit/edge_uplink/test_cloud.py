@@ -15,6 +15,7 @@ from edge.uplink.binding import CloudAway
 from edge.uplink.cloud import MAX_ANSWER
 from provisioning.ca import init_authority
 from sync_protocol.answers import Ack, Refused
+from sync_protocol.commands import Command
 from sync_protocol.mirror import checksum
 
 ACK = {"run": "0" * 32, "acked": 1, "hash": "0" * 64, "gen": 0, "srv_time": "2026-05-01T10:00:00Z"}
@@ -223,6 +224,113 @@ async def test_what_is_no_patch_is_the_cloud_away(serve: Any, connect: Any, app:
         with pytest.raises(CloudAway) as away:
             await connect(server.url).pull("dock-1", "")
     assert away.value.retry_s == retry_s
+
+
+async def test_a_packed_frame_says_so(serve: Any, connect: Any) -> None:
+    kinds: list[bytes] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        kinds.append(dict(scope["headers"])[b"content-type"])
+        await says(ACK)(scope, receive, send)
+
+    async with serve(app) as server:
+        await connect(server.url).post(b"frame", packed=True)
+    assert kinds == [b"application/vnd.tallybox.frame+zstd"]
+
+
+async def test_a_session_is_asked_for_with_the_highest_lease_that_was_seen(serve: Any, connect: Any) -> None:
+    seen: list[Any] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["method"], scope["path"], scope["query_string"]))
+        await says({"lease": 8, "srv_time": "2026-05-01T10:00:00Z"})(scope, receive, send)
+
+    async with serve(app) as server:
+        cloud = connect(server.url)
+        assert (await cloud.open_session(7)).lease == 8
+        for bad in (says({"lease": 0, "srv_time": ""}), says("<html>"), says({}, 409)):
+            server.app = bad
+            with pytest.raises(CloudAway):
+                await cloud.open_session(8)
+    assert seen == [("POST", "/sync/v1/session", b"last=7")]
+
+
+def streams(*pieces: bytes, status: int = 200, stays: bool = False) -> App:
+    async def app(_scope: Any, receive: Any, send: Any) -> None:
+        await body_of(receive)
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        for piece in pieces:
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        while stays and (await receive())["type"] != "http.disconnect":
+            pass
+        await send({"type": "http.response.body", "body": b""})
+
+    return app
+
+
+COMMAND = b'{"t":"command","cmd_id":"01J8Z3K4M5N6P7Q8R9S0T1V2W3","lease":8,"not_after":"","op":"zero"}'
+
+
+async def heard(messages: Any) -> list[str]:
+    """What the messages are, and how they end."""
+    found: list[str] = []
+    while True:
+        try:
+            message = await anext(messages)
+        except CloudAway as away:
+            return [*found, str(away)]
+        found.append(message.op if isinstance(message, Command) else message.t)
+
+
+async def test_events_come_one_by_one_and_unknown_ones_are_passed_over(serve: Any, connect: Any) -> None:
+    pieces = (b": open\n\n", b"data: " + COMMAND[:20], COMMAND[20:] + b"\n\ndata: what\n\n", b'data: {"t":"changed"}\n\n')
+    async with serve(streams(*pieces)) as server:
+        cloud = connect(server.url)
+        # The first change is the binding's own: the cloud would be heard from here on.
+        assert await heard(cloud.events(8)) == ["changed", "zero", "changed", "the stream of events ended"]
+
+
+@pytest.mark.parametrize(
+    ("app", "end"),
+    [
+        (streams(status=409), "HTTP 409"),
+        (streams(b"data: " + b"x" * 100_000), "an event of more than"),
+        (streams(b": open\n\n", stays=True), "ReadTimeout"),
+    ],
+)
+async def test_a_stream_that_is_none_or_falls_silent_is_the_cloud_away(serve: Any, connect: Any, app: App, end: str) -> None:
+    async with serve(app) as server:
+        cloud = connect(server.url)
+        cloud.events_timeout_s = 0.3
+        assert end in (await heard(cloud.events(8)))[-1]
+
+
+async def test_frames_go_on_while_events_are_listened_to(serve: Any, connect: Any) -> None:
+    async with serve(streams(b": open\n\n", stays=True)) as server:
+        cloud = connect(server.url)
+        messages = cloud.events(8)
+        await anext(messages)
+        server.app = says(ACK)
+        for _ in range(10):
+            await cloud.post(b"frame")
+        await messages.aclose()
+
+
+@pytest.mark.parametrize("status", [200, 503])
+async def test_a_probe_tells_whether_a_cloud_is_there(serve: Any, connect: Any, status: int) -> None:
+    async with serve(says({"status": "ok"}, status)) as server:
+        probing = connect(server.url).probe()
+        if status == 200:
+            await probing
+        else:
+            with pytest.raises(CloudAway, match="503"):
+                await probing
+
+
+async def test_sockets_do_not_wait_for_delayed_acknowledgements(serve: Any, connect: Any) -> None:
+    async with serve(says(ACK)) as server, connect(server.url).client.stream("GET", "/") as response:
+        sock = response.extensions["network_stream"].get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 async def test_a_cloud_that_goes_and_comes_back_gets_everything_once(
