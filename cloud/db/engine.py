@@ -5,7 +5,7 @@ begin with BEGIN IMMEDIATE and so run one after the other (SQLite manual, "Trans
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +15,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 
+from cloud.db.turns import Turns
 from cloud.errors import SettingsFault
 
 BUSY_TIMEOUT_MS = 5000
@@ -87,6 +88,8 @@ class Sessions:
     engine: AsyncEngine
     _readers: async_sessionmaker[AsyncSession]
     _writers: async_sessionmaker[AsyncSession]
+    _turns: Turns | None
+    """Of the writers of this process, where the database takes one at a time."""
 
     @classmethod
     def on(cls, engine: AsyncEngine) -> Self:
@@ -98,6 +101,7 @@ class Sessions:
             engine,
             async_sessionmaker(reading, expire_on_commit=False),
             async_sessionmaker(writing, expire_on_commit=False),
+            None if postgres else Turns(),
         )
 
     def marked(self, **info: object) -> "Sessions":
@@ -107,6 +111,7 @@ class Sessions:
             self.engine,
             async_sessionmaker(readers, expire_on_commit=False, info=dict(info)),
             async_sessionmaker(writers, expire_on_commit=False, info=dict(info)),
+            self._turns,
         )
 
     @asynccontextmanager
@@ -116,9 +121,13 @@ class Sessions:
             yield session
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncSession]:
-        """A session with one transaction: committed when the block ends, rolled back when it raises."""
-        async with self._writers() as session, session.begin():
+    async def write(self, *, first: bool = False) -> AsyncIterator[AsyncSession]:
+        """A session with one transaction: committed when the block ends, rolled back when it raises.
+
+        On SQLite writers of this process wait for each other; `first` goes before those who are not.
+        """
+        turn = self._turns.take(first=first) if self._turns is not None else nullcontext()
+        async with turn, self._writers() as session, session.begin():
             yield session
 
 

@@ -105,7 +105,7 @@ async def receive(sessions: Sessions, arriving: Arriving, *, now: datetime, keys
     if isinstance(opened, Unopened):
         return Outcome(await _refuse(sessions, call, opened), 0)
     looks = [look(content) for content in opened.entries]
-    async with sessions.write() as session:
+    async with sessions.write(first=True) as session:
         answer = await _file(session, call, opened, looks)
     # Only now, behind the commit.
     return Outcome(answer, opened.header.n)

@@ -12,6 +12,7 @@ from cloud.kernel.transition import Machine, Transition
 from cloud.masters.models import OrderLine
 from cloud.people.models import Role
 from cloud.receiving.checks import Finding, changing_findings, counted, quantity
+from cloud.receiving.held import is_held
 from cloud.receiving.models import Receipt, ReceiptException, Severity
 from cloud.receiving.verify import verify
 
@@ -19,6 +20,8 @@ _STAFF = frozenset({Role.ADMIN, Role.SUPERVISOR})
 _ANYONE = _STAFF | {Role.OPERATOR, SYSTEM}
 
 ACCEPT, REFUSE = "accept", "refuse"
+
+_QUESTIONED = ("open", "counting", "check", "posted", "cancelled")
 
 
 def open_questions(receipt: Receipt) -> list[ReceiptException]:
@@ -74,6 +77,8 @@ async def _decide(session: AsyncSession, receipt: Receipt, taken: Taken) -> Mapp
 
 async def _may_post(session: AsyncSession, receipt: Receipt, taken: Taken) -> None:
     await _lock_order_lines(session, receipt)
+    if await is_held(session, receipt):
+        raise GuardFailed("journal_held", ref=receipt.ref)
     waiting = open_questions(receipt)
     if waiting:
         raise GuardFailed("exceptions_open", checks=", ".join(sorted({row.check for row in waiting})))
@@ -118,6 +123,11 @@ async def _seen(_session: AsyncSession, receipt: Receipt, _taken: Taken) -> Mapp
     return {"needs_review": [before, False]}
 
 
+async def _ask(_session: AsyncSession, receipt: Receipt, _taken: Taken) -> Mapping[str, Any]:
+    before, receipt.needs_review = receipt.needs_review, True
+    return {"needs_review": [before, True]}
+
+
 async def _recheck(session: AsyncSession, receipt: Receipt, _taken: Taken) -> Mapping[str, Any]:
     found = await new_findings(session, receipt)
     receipt.exceptions.extend(exception_row(finding) for finding in found)
@@ -136,8 +146,10 @@ RECEIPT: Machine[Receipt] = Machine(
         Transition("post", frozenset({"check"}), "posted", _STAFF | {Role.OPERATOR}, guard=_may_post, effect=_post),
         Transition("abandon", frozenset({"open", "counting"}), "cancelled", _ANYONE, effect=_seen, needs_reason=True),
         Transition("abandon", frozenset({"check"}), "cancelled", _STAFF, effect=_seen, needs_reason=True),
+        *(Transition("question", frozenset({state}), state, frozenset({SYSTEM}), effect=_ask) for state in _QUESTIONED),
         Transition("review", frozenset({"posted"}), "posted", _STAFF, effect=_seen, needs_reason=True),
         Transition("review", frozenset({"cancelled"}), "cancelled", _STAFF, effect=_seen, needs_reason=True),
     ),
 )
-"""`review` takes a closed receipt, of which late entries came in, off the list of those that wait for a person."""
+"""`question` is asked when the journal below a receipt comes into doubt.
+`review` takes a closed receipt, of which late entries came in, off the list of those that wait for a person."""

@@ -1,29 +1,33 @@
 """Makes records of journal entries: a consumer of its own, run by run, whose position moves in the transaction of its effects.
 
-A child run waits until its parent was taken up to the entry that the child names. An entry of which nothing can be made
-becomes a fault and never holds up its run.
+Runs are taken as they come, newest or oldest first; a step that came before what it rests on is parked and taken later
+(cloud.receiving.waiting). What is held of a branched journal is not taken. An entry of which nothing can be made becomes a
+fault and never holds up its run. Entries of one box are taken by one worker at a time.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import structlog
-from sqlalchemy import and_, or_, select
+from sqlalchemy import func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import aliased
 
 from cloud.boxes.received import Received, Takers
+from cloud.clock import Clock, system_clock
 from cloud.db.engine import Sessions, is_sqlite
 from cloud.errors import Refused, StepFault
-from cloud.ingest.models import JournalEntry, RunState
+from cloud.ingest.models import OTHER_KINDS, HeldRun, JournalEntry, RunState
+from cloud.receiving import waiting
+from cloud.receiving.branches import changed_branches, question_receipts
 from cloud.receiving.fold import Step
 from cloud.receiving.models import ProjectionCursor, ProjectionFault
 from cloud.receiving.rows import Arrived
-from cloud.receiving.steps import Jobs, find_receipt, take_step
+from cloud.receiving.steps import Drafts, Jobs, awaited, find_receipt, take_step
+from cloud.receiving.waiting import Ancestry
 from sync_protocol.entries import StepEntry, parse
 from sync_protocol.errors import TextFault
 from sync_protocol.ids import EntryId, RunId
@@ -31,8 +35,12 @@ from sync_protocol.wiretext import clean
 
 log = structlog.get_logger()
 
-CHUNK = 200
-"""Entries of one transaction: short enough that staff's writes on SQLite hardly wait."""
+CHUNK = 32
+"""Entries of one transaction, of those that something is made of: some lines of a receipt. On SQLite everybody else who writes
+waits for it. Readings in between cost nothing."""
+
+_LOCKS = 0x7461_6C6C
+"""Sets the projection's advisory locks apart from those of anybody else on the same database."""
 
 LOOK_AGAIN_S = 5.0
 """Another worker may have stored entries without waking this one."""
@@ -42,20 +50,40 @@ RETRY_S = 1.0
 NO_TAKERS: Takers = {}
 
 
+@dataclass(slots=True)
+class _Round:
+    """What one projecting is given, and what it has at hand between its transactions."""
+
+    sessions: Sessions
+    takers: Takers
+    until: datetime | None = None
+    now: datetime | None = None
+    drafts: Drafts = field(default_factory=Drafts)
+    moved: set[str] = field(default_factory=set)
+    """Boxes of which something was taken since steps that wait were last looked at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A run with entries to be taken."""
+    """A run with entries to be taken, up to `end`; from `dropped_from` on they are passed over."""
 
     run: str
-    next_seq: int
+    box: str
+    end: int
+    dropped_from: int | None
 
 
-async def project_forever(sessions: Sessions, wake: asyncio.Event, takers: Takers = NO_TAKERS) -> None:
+async def project_forever(
+    sessions: Sessions, wake: asyncio.Event, takers: Takers = NO_TAKERS, clock: Clock = system_clock
+) -> None:
     """Take entries as they come, until cancelled. A database that is away is tried again."""
+    drafts = Drafts()
+    everybody = True  # a worker before this one may have ended between an entry and what waited for it
     while True:
         wake.clear()
         try:
-            await project_all(sessions, takers=takers)
+            await _project(_Round(sessions, takers, now=clock(), drafts=drafts), everybody=everybody)
+            everybody = False
         except (OperationalError, InterfaceError, PoolTimeout) as exc:
             log.warning("projection_postponed", reason=type(exc).__name__)
             await asyncio.sleep(RETRY_S)
@@ -67,51 +95,84 @@ async def project_forever(sessions: Sessions, wake: asyncio.Event, takers: Taker
             continue
 
 
-async def project_all(sessions: Sessions, *, until: datetime | None = None, takers: Takers = NO_TAKERS) -> int:
+async def project_all(
+    sessions: Sessions, *, until: datetime | None = None, takers: Takers = NO_TAKERS, now: datetime | None = None
+) -> int:
     """Take everything that can be taken, but for entries received after `until`; how many entries were passed.
 
-    `takers` get the entries of their kinds; a rebuild of the records alone goes without them.
+    `takers` get the entries of their kinds; a rebuild of the records alone goes without them. Steps that have waited for too
+    long by `now` become faults.
     """
+    return await _project(_Round(sessions, takers, until, now), everybody=True)
+
+
+async def _project(work: _Round, *, everybody: bool) -> int:
     passed = 0
     while True:
-        async with sessions.read() as session:
-            ready = await ready_runs(session)
+        async with work.sessions.read() as session:
+            ready, changed = await ready_runs(session), await changed_branches(session)
+        for branch in changed:
+            async with work.sessions.write() as session:
+                await question_receipts(session, branch)
         progress = 0
         for run in ready:
-            progress += await _chunk(sessions, run.run, until, takers)
-        if not progress:
-            return passed
+            progress += await _chunk(work, run)
         passed += progress
+        if not progress and not await _take_parked(work, everybody=everybody):
+            return passed
+        everybody = everybody and bool(progress)
 
 
 async def ready_runs(session: AsyncSession) -> list[Ready]:
-    """Runs with entries that were not taken, whose parent (if the cloud has it) was taken far enough. Oldest first."""
-    parent, parent_cursor = aliased(RunState), aliased(ProjectionCursor)
+    """Runs with entries that were not taken and are not held. Oldest first."""
+    end = func.coalesce(HeldRun.held_from, RunState.acked)
     rows = await session.execute(
-        select(RunState.run, ProjectionCursor.next_seq)
+        select(RunState.run, RunState.box_id, RunState.acked, HeldRun.held_from, HeldRun.dropped_from)
         .outerjoin(ProjectionCursor, ProjectionCursor.run == RunState.run)
-        .outerjoin(parent, and_(parent.run == RunState.parent_run, parent.box_id == RunState.box_id))
-        .outerjoin(parent_cursor, parent_cursor.run == parent.run)
-        .where(
-            or_(ProjectionCursor.next_seq.is_(None), ProjectionCursor.next_seq < RunState.acked),
-            or_(parent.run.is_(None), parent.run == RunState.run, parent_cursor.next_seq > RunState.parent_seq),
-        )
+        .outerjoin(HeldRun, HeldRun.run == RunState.run)
+        .where(func.coalesce(ProjectionCursor.next_seq, 0) < RunState.acked, func.coalesce(ProjectionCursor.next_seq, 0) < end)
         .order_by(RunState.opened_at, RunState.run)
     )
-    return [Ready(run, next_seq or 0) for run, next_seq in rows]
+    return [Ready(run, box, acked if held is None else min(acked, held), dropped) for run, box, acked, held, dropped in rows]
 
 
-async def _chunk(sessions: Sessions, run: str, until: datetime | None, takers: Takers) -> int:
-    async with sessions.write() as session:
-        cursor = await _lock(session, run)
-        entries = await _entries(session, run, cursor.next_seq, until)
-        jobs: Jobs = {}
-        for entry in entries:
-            if entry.kind in {"step", "unreadable"} or entry.kind in takers:
-                await _take(session, entry, jobs, takers)
-        if entries:
-            cursor.next_seq = entries[-1].seq + 1
-        return len(entries)
+async def _chunk(work: _Round, run: Ready) -> int:
+    async with work.sessions.write() as session:
+        desk = await _claim(work, session, run.box)
+        if desk is None:
+            return 0
+        cursor = await _lock(session, run.run)
+        entries, reached = await _entries(session, run, cursor.next_seq, work)
+        for row in entries:
+            if run.dropped_from is not None and row.seq >= run.dropped_from:
+                await _drop(desk, row)
+            else:
+                await _take(desk, row)
+        passed = max(reached - cursor.next_seq, 0)
+        cursor.next_seq += passed
+    work.drafts.keep(desk.jobs)
+    if passed:
+        work.moved.add(run.box)
+    return passed
+
+
+@dataclass(frozen=True, slots=True)
+class _Desk:
+    """What taking one box's entries needs within one transaction."""
+
+    session: AsyncSession
+    jobs: Jobs
+    ancestry: Ancestry
+    takers: Takers
+
+
+async def _claim(work: _Round, session: AsyncSession, box: str) -> _Desk | None:
+    """The only desk for a box's entries until the transaction ends; None when another worker has it."""
+    if not is_sqlite(session):
+        key = func.hashtextextended(box, _LOCKS)
+        if not await session.scalar(select(func.pg_try_advisory_xact_lock(key))):
+            return None
+    return _Desk(session, Jobs(work.drafts), Ancestry(session, box), work.takers)
 
 
 async def _lock(session: AsyncSession, run: str) -> ProjectionCursor:
@@ -120,42 +181,117 @@ async def _lock(session: AsyncSession, run: str) -> ProjectionCursor:
     return (await session.scalars(select(ProjectionCursor).where(ProjectionCursor.run == run).with_for_update())).one()
 
 
-async def _entries(session: AsyncSession, run: str, first: int, until: datetime | None) -> list[JournalEntry]:
-    query = select(JournalEntry).where(JournalEntry.run == run, JournalEntry.seq >= first, JournalEntry.seq < first + CHUNK)
-    if until is not None:
-        query = query.where(JournalEntry.received_at <= until)
-    return list(await session.scalars(query.order_by(JournalEntry.seq)))
+async def _entries(session: AsyncSession, run: Ready, first: int, work: _Round) -> tuple[list[JournalEntry], int]:
+    """The next entries of which something is made, and how far the run is taken with them."""
+    end = run.end
+    if work.until is not None:
+        received = select(func.max(JournalEntry.seq)).where(JournalEntry.run == run.run, JournalEntry.received_at <= work.until)
+        end = min(end, (await session.scalar(received) or -1) + 1)
+    kinds = {"step", "unreadable", *work.takers}
+    query = select(JournalEntry).where(
+        JournalEntry.run == run.run, JournalEntry.seq >= first, JournalEntry.seq < end, JournalEntry.kind.in_(kinds)
+    )
+    if "reading" not in kinds:
+        query = query.where(text(OTHER_KINDS))
+    rows = list(await session.scalars(query.order_by(JournalEntry.seq).limit(CHUNK)))
+    return rows, rows[-1].seq + 1 if len(rows) == CHUNK else end
 
 
-async def _take(session: AsyncSession, row: JournalEntry, jobs: Jobs, takers: Takers) -> None:
-    """Take one entry; what goes wrong with it alone is undone and kept as a fault."""
+async def _take_parked(work: _Round, *, everybody: bool) -> int:
+    """Take steps that waited and need not any longer: of boxes of which something was taken, and those that waited too long."""
+    boxes = None if everybody else frozenset(work.moved)
+    work.moved.clear()
+    async with work.sessions.read() as session:
+        jobs = await waiting.parked_jobs(session, boxes=boxes, expired_at=work.now)
+    taken = 0
+    for box, job in jobs:
+        async with work.sessions.write() as session:
+            desk = await _claim(work, session, box)
+            if desk is None:
+                continue
+            done = await _take_job(desk, box, job, work.now)
+        work.drafts.keep(desk.jobs)
+        if done:
+            work.moved.add(box)
+        taken += done
+    return taken
+
+
+async def _take_job(desk: _Desk, box: str, job: str, now: datetime | None) -> int:
+    """Take what can be taken of one job's waiting steps, lowest first; how many are done with."""
+    for done in range(CHUNK):
+        row = await waiting.lowest_parked(desk.session, box, job)
+        if row is None:
+            return done
+        held = await desk.session.get(HeldRun, row.run, populate_existing=True)
+        if held is not None and held.held_from is not None and row.seq >= held.held_from:
+            return done
+        late = waiting.too_long(row, now)
+        if held is not None and held.dropped_from is not None and row.seq >= held.dropped_from:
+            await _drop(desk, row)
+        elif late is not None:
+            await _give_up(desk, row, late)
+        elif not await _take(desk, row, parked=True):
+            return done
+        await waiting.unpark(desk.session, EntryId(RunId(row.run), row.seq))
+    return CHUNK
+
+
+async def _take(desk: _Desk, row: JournalEntry, *, parked: bool = False) -> bool:
+    """Take one entry, or park it; what goes wrong with it alone is undone and kept as a fault. False when it has to wait."""
     step: StepEntry | None = None
     try:
-        async with session.begin_nested():
+        async with desk.session.begin_nested():
             entry = parse(row.content)
             step = entry if isinstance(entry, StepEntry) else None
-            if step is not None:
-                at = EntryId(RunId(row.run), row.seq)
-                await take_step(session, Arrived(Step(step, at), row.box_id, row.received_at), jobs)
-            for taker in takers.get(row.kind, ()):
-                await taker(session, Received(row.box_id, row.run, row.seq, entry, row.received_at))
+            if step is not None and not await _take_step(desk, row, step):
+                if not parked:
+                    await waiting.park(desk.session, row, step)
+                return False
+            for taker in desk.takers.get(row.kind, ()):
+                await taker(desk.session, Received(row.box_id, row.run, row.seq, entry, row.received_at))
     except TextFault as exc:
-        await _fault(session, row, step, jobs, ("unreadable", str(exc)))
+        await _fault(desk, row, step, ("unreadable", str(exc)))
     except StepFault as exc:
-        await _fault(session, row, step, jobs, (exc.code, exc.detail))
+        await _fault(desk, row, step, (exc.code, exc.detail))
     except Refused as exc:
-        await _fault(session, row, step, jobs, (f"refused_{exc.code}", str(exc)))
+        await _fault(desk, row, step, (f"refused_{exc.code}", str(exc)))
     except (DataError, IntegrityError) as exc:
-        await _fault(session, row, step, jobs, ("cannot_be_stored", type(exc).__name__))
+        await _fault(desk, row, step, ("cannot_be_stored", type(exc).__name__))
+    return True
 
 
-async def _fault(session: AsyncSession, row: JournalEntry, step: StepEntry | None, jobs: Jobs, fault: tuple[str, str]) -> None:
+async def _take_step(desk: _Desk, row: JournalEntry, step: StepEntry) -> bool:
+    at = EntryId(RunId(row.run), row.seq)
+    next_n = await awaited(desk.session, step, desk.jobs)
+    if await waiting.must_wait(desk.session, desk.ancestry, at, step, next_n):
+        return False
+    await take_step(desk.session, Arrived(Step(step, at), row.box_id, row.received_at), desk.jobs)
+    return True
+
+
+async def _drop(desk: _Desk, row: JournalEntry) -> None:
+    """An entry of a branch of which somebody decided that nothing is made."""
+    await _give_up(desk, row, StepFault("branch_discarded", row.kind))
+
+
+async def _give_up(desk: _Desk, row: JournalEntry, fault: StepFault) -> None:
+    try:
+        entry = parse(row.content)
+    except TextFault as exc:
+        await _fault(desk, row, None, ("unreadable", str(exc)))
+        return
+    if isinstance(entry, StepEntry):
+        await _fault(desk, row, entry, (fault.code, fault.detail))
+
+
+async def _fault(desk: _Desk, row: JournalEntry, step: StepEntry | None, fault: tuple[str, str]) -> None:
     code, detail = fault
     if step is not None:
-        jobs.pop(step.job, None)
+        desk.jobs.pop(step.job, None)
     log.warning("entry_not_projected", run=row.run, seq=row.seq, code=code)
     job = clean(step.job)[:64] if step is not None else None
-    session.add(
+    desk.session.add(
         ProjectionFault(
             run=row.run,
             seq=row.seq,
@@ -167,8 +303,8 @@ async def _fault(session: AsyncSession, row: JournalEntry, step: StepEntry | Non
             at=row.received_at,
         )
     )
-    receipt = await find_receipt(session, job) if job else None
+    receipt = await find_receipt(desk.session, job) if job else None
     if receipt is not None and receipt.box_id == row.box_id:
         receipt.needs_review = True
         receipt.version += 1
-    await session.flush()
+    await desk.session.flush()

@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.db.engine import Sessions
 from cloud.errors import Refused
+from cloud.ingest.branches import OVERLAP
+from cloud.ingest.models import Branch, ParkedStep
 from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.events import REPLAYING, append_event
 from cloud.kernel.models import Event
@@ -33,7 +35,16 @@ from cloud.receiving.projection import project_all
 
 log = structlog.get_logger()
 
-MADE_AGAIN = (Evidence, ReceiptException, ReceiptStep, ReceiptLine, Receipt, ProjectionFault, ProjectionCursor)
+MADE_AGAIN = (
+    Evidence,
+    ReceiptException,
+    ReceiptStep,
+    ReceiptLine,
+    Receipt,
+    ProjectionFault,
+    ParkedStep,
+    ProjectionCursor,
+)
 """In an order that foreign keys allow."""
 
 STAFF_ACTIONS = frozenset({"decide", "recheck", "post", "abandon", "review"})
@@ -47,6 +58,7 @@ async def rebuild(sessions: Sessions, taken: Taken) -> int:
         for table in MADE_AGAIN:
             await session.execute(delete(table))
         await session.execute(update(OrderLine).values(received=0))
+        await session.execute(update(Branch).where(Branch.state == OVERLAP).values(looked_at=False))
     passed = 0
     for action in actions:
         passed += await project_all(quiet, until=action.at)

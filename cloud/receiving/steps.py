@@ -1,10 +1,11 @@
 """One step becomes part of a receipt: rows, transitions, and at the end the checks and the posting."""
 
+from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.clock import from_wall_ns
@@ -21,6 +22,7 @@ from cloud.receiving.machine import RECEIPT, exception_row
 from cloud.receiving.models import Receipt, ReceiptStep, Severity
 from cloud.receiving.rows import Arrived, new_receipt, write_line
 from cloud.receiving.verify import verify
+from cloud.receiving.waiting import first_names
 from sync_protocol.entries import StepEntry, parse
 from sync_protocol.ids import EntryId, RunId
 from sync_protocol.steps import RECEIVE
@@ -39,10 +41,40 @@ class Job:
 
     receipt: Receipt
     draft: Draft
+    steps: int
+    """How many steps it was made from."""
 
 
-Jobs = dict[str, Job]
-"""By job id, within one transaction; who undoes a part of the transaction takes its jobs out."""
+MAX_DRAFTS = 64
+"""Receipts that are counted at the same time, and some: a draft of a hundred lines takes a hundred kilobytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Drafts of the jobs that were worked on last, between transactions: folding a long one anew for each step takes long."""
+
+    _kept: OrderedDict[str, tuple[int, Draft]] = field(default_factory=OrderedDict)
+
+    def find(self, job: str, steps: int) -> Draft | None:
+        """The draft of a job that was made from this many steps."""
+        kept = self._kept.get(job)
+        return kept[1] if kept is not None and kept[0] == steps else None
+
+    def keep(self, jobs: "Jobs") -> None:
+        """Keep what a transaction that was committed made of its jobs."""
+        for uid, job in jobs.items():
+            self._kept[uid] = job.steps, job.draft
+            self._kept.move_to_end(uid)
+        while len(self._kept) > MAX_DRAFTS:
+            self._kept.popitem(last=False)
+
+
+class Jobs(dict[str, Job]):
+    """By job id, within one transaction; who undoes a part of the transaction takes its jobs out."""
+
+    def __init__(self, drafts: Drafts) -> None:
+        super().__init__()
+        self.drafts = drafts
 
 
 async def take_step(session: AsyncSession, arrived: Arrived, jobs: Jobs) -> None:
@@ -51,7 +83,7 @@ async def take_step(session: AsyncSession, arrived: Arrived, jobs: Jobs) -> None
     if entry.job_kind != RECEIVE:
         raise StepFault("unknown_job_kind", entry.job_kind)
     _check_texts(entry)
-    job = jobs.get(entry.job) or await _load(session, entry.job)
+    job = jobs.get(entry.job) or await _load(session, entry.job, jobs.drafts)
     if job is None:
         jobs[entry.job] = await _open(session, arrived)
         return
@@ -65,7 +97,20 @@ async def take_step(session: AsyncSession, arrived: Arrived, jobs: Jobs) -> None
     after = apply(draft, arrived.step)
     _add_step(session, receipt, arrived.step)
     await _write(session, receipt, draft, after, arrived)
-    jobs[entry.job] = Job(receipt, after)
+    jobs[entry.job] = Job(receipt, after, job.steps + 1)
+
+
+async def awaited(session: AsyncSession, entry: StepEntry, jobs: Jobs) -> int:
+    """The number of the step that a job awaits, 0 where there is no such job. Raises StepFault for what is no step of ours."""
+    if entry.job_kind != RECEIVE:
+        raise StepFault("unknown_job_kind", entry.job_kind)
+    _check_texts(entry)
+    if entry.job not in jobs:
+        found = await _load(session, entry.job, jobs.drafts)
+        if found is None:
+            return 0
+        jobs[entry.job] = found
+    return jobs[entry.job].draft.next_n
 
 
 async def find_receipt(session: AsyncSession, uid: str) -> Receipt | None:
@@ -80,21 +125,23 @@ async def _open(session: AsyncSession, arrived: Arrived) -> Job:
     taken = await _taken(session, arrived)
     changes: Mapping[str, Any] = {"state": [None, receipt.state], "order": [None, receipt.order_ref]}
     await append_event(session, taken, action="open", kind=RECEIPT.kind, ref=receipt.ref, changes=changes)
-    return Job(receipt, draft)
+    return Job(receipt, draft, 1)
 
 
 def _add_step(session: AsyncSession, receipt: Receipt, step: Step) -> None:
     session.add(ReceiptStep(receipt_id=receipt.id, n=step.entry.n, step=step.entry.step, run=step.at.run, seq=step.at.seq))
 
 
-async def _load(session: AsyncSession, uid: str) -> Job | None:
+async def _load(session: AsyncSession, uid: str, drafts: Drafts) -> Job | None:
     receipt = await find_receipt(session, uid)
     if receipt is None:
         return None
-    draft = fold([Step(entry, at) for at, entry in await _stored_steps(session, receipt)])
+    # Steps are only ever added, so that a draft made from as many was made from the same.
+    count = await session.scalar(select(func.count()).where(ReceiptStep.receipt_id == receipt.id)) or 0
+    draft = drafts.find(uid, count) or fold([Step(entry, at) for at, entry in await _stored_steps(session, receipt)])
     if draft is None:
         raise StepFault("no_such_job", f"{receipt.ref} has no steps")
-    return Job(receipt, draft)
+    return Job(receipt, draft, count)
 
 
 async def _stored_steps(session: AsyncSession, receipt: Receipt) -> list[tuple[EntryId, StepEntry]]:
@@ -109,12 +156,14 @@ async def _stored_steps(session: AsyncSession, receipt: Receipt) -> list[tuple[E
 
 
 async def _same_step(session: AsyncSession, receipt: Receipt, step: Step) -> bool:
-    """Whether the job has this very step already: a box that lost an answer may write one again."""
+    """Whether the job has this very step already: a box that lost an answer may write one again, under a new id if it must."""
     new = step.entry
-    return any(
-        (old.n, old.step, old.data, old.by) == (new.n, new.step, new.data, new.by)
-        for _, old in await _stored_steps(session, receipt)
-    )
+    same = [old for _, old in await _stored_steps(session, receipt) if (old.n, old.step, old.by) == (new.n, new.step, new.by)]
+    if any(old.data == new.data for old in same) or new.was is None:
+        return any(old.data == new.data for old in same)
+    # It names readings that were said again too by their new ids.
+    said = await first_names(session, new.data)
+    return any([await first_names(session, old.data) == said for old in same])
 
 
 async def _write(session: AsyncSession, receipt: Receipt, before: Draft, after: Draft, arrived: Arrived) -> None:

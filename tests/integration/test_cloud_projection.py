@@ -1,13 +1,17 @@
 """The projection: the same records however often, in whatever portions and after whatever crash it runs."""
 
 import asyncio
+import itertools
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
 
 from cloud.db.engine import Sessions, open_sessions
+from cloud.ingest.models import ParkedStep
 from cloud.ingest.receive import receive_frame
 from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.models import Event
@@ -17,7 +21,10 @@ from cloud.receiving.decisions import abandon, decide_exception, post
 from cloud.receiving.models import ProjectionCursor, ProjectionFault, Receipt, ReceiptStep
 from cloud.receiving.projection import project_all, project_forever
 from cloud.receiving.rebuild import rebuild
-from sync_protocol.steps import Confirm
+from cloud.receiving.waiting import WAITED_ENOUGH
+from sync_protocol.answers import Ack
+from sync_protocol.entries import NoteEntry
+from sync_protocol.steps import Confirm, FieldValue, Open
 
 NOA = Actor.user("noa", "supervisor")
 
@@ -144,6 +151,10 @@ async def test_rebuild_repeats_what_staff_decided_in_between(sessions, box, demo
     assert await _events(sessions) == events
 
 
+def device(value: str, reading: str) -> FieldValue:
+    return FieldValue(value=value, mode="device", reading=reading)
+
+
 class _Dying:
     """Sessions whose n-th writing transaction dies instead of being committed."""
 
@@ -163,7 +174,7 @@ class _Dying:
                 raise ConnectionAbortedError
 
 
-@pytest.mark.parametrize("nth", [1, 2, 5, 9])
+@pytest.mark.parametrize("nth", [1, 2, 4, 6])
 async def test_killed_between_effects_and_commit_it_goes_on_without_doubling(
     sessions, box, demo, story, monkeypatch, nth: int
 ) -> None:
@@ -179,20 +190,151 @@ async def test_killed_between_effects_and_commit_it_goes_on_without_doubling(
     assert len(events) == len(set(events))
 
 
-async def test_child_waits_for_its_parent(sessions, box, demo, story) -> None:
+async def _post(sessions, box, run, first: int = 0, count: int | None = None) -> None:
+    answer = await receive_frame(sessions, box=box.id, frame=box.frame(first, count, run), now=box.clock.now)
+    assert isinstance(answer, Ack), answer
+
+
+async def _parked(sessions: Sessions) -> list[tuple[str, int]]:
+    async with sessions.read() as session:
+        return [(row.job, row.n) for row in await session.scalars(select(ParkedStep).order_by(ParkedStep.job, ParkedStep.n))]
+
+
+async def test_step_of_a_newer_run_waits_for_the_earlier_ones_of_its_job_alone(sessions, box, demo, story) -> None:
     story.open()
     story.chicken("10.000")
     parent = box.run
     child = box.start((parent, len(parent.entries) - 1))
     story.finish()
-    half = len(parent.entries) // 2
-    await receive_frame(sessions, box=box.id, frame=box.frame(0, half, parent), now=box.clock.now)
-    await receive_frame(sessions, box=box.id, frame=box.frame(0, None, child), now=box.clock.now)
-    assert await project_all(sessions) == half
-    await receive_frame(sessions, box=box.id, frame=box.frame(half, None, parent), now=box.clock.now)
-    await project_all(sessions)
+    waiting = story.job
+    story.whole("11.000", "DN-2")
+    await _post(sessions, box, child)
+    assert await project_all(sessions) == len(child.entries)
     (receipt,) = (await _picture(sessions))["receipts"]
-    assert (receipt["head"]["state"], (await _picture(sessions))["faults"]) == ("posted", [])
+    assert (receipt["head"]["state"], receipt["head"]["document_no"]) == ("posted", "DN-2")
+    assert await _parked(sessions) == [(waiting, 4)]
+    half = len(parent.entries) // 2
+    await _post(sessions, box, parent, 0, half)
+    await project_all(sessions)
+    assert await _parked(sessions) == [(waiting, 4)]
+    await _post(sessions, box, parent, half)
+    await project_all(sessions)
+    picture = await _picture(sessions)
+    assert [receipt["head"]["state"] for receipt in picture["receipts"]] == ["posted", "posted"]
+    assert (picture["faults"], await _parked(sessions)) == ([], [])
+
+
+async def test_step_waits_for_a_reading_of_an_older_run(sessions, box, demo, story) -> None:
+    older = box.start()
+    scan, weight = box.scan("DN-9"), box.weight("10.000")
+    newer = box.start((older, 2))
+    job = box.new_job()
+    box.step(job, Open(order="PO-2026-0041", supplier="SUP-014", document=device("DN-9", scan), scan=scan))
+    await _post(sessions, box, newer)
+    await project_all(sessions)
+    assert await _parked(sessions) == [(job, 0)]
+    await _post(sessions, box, older, 0, 2)
+    await project_all(sessions)
+    assert await _parked(sessions) == []
+    assert [receipt["head"]["document_no"] for receipt in (await _picture(sessions))["receipts"]] == ["DN-9"]
+    assert weight
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+async def test_whatever_order_runs_come_in_the_records_are_the_same(sessions, box, demo, story, order) -> None:
+    story.open(document="DN-1")
+    first = box.run
+    second = box.start((first, len(first.entries) - 1))
+    story.chicken("10.000")
+    story.chicken("11.000")
+    third = box.start((second, len(second.entries) - 1))
+    story.finish()
+    runs = [first, second, third]
+    for place in order:
+        await _post(sessions, box, runs[place])
+        await project_all(sessions)
+    picture, events = await _picture(sessions), await _events(sessions)
+    assert [action for _, _, action in events] == ["open", "count", "finish", "post"]
+    assert (picture["faults"], await _parked(sessions)) == ([], [])
+    await rebuild(sessions, Taken(Actor.system("test"), box.clock.now))
+    assert await _picture(sessions) == picture
+
+
+async def test_hole_that_nothing_can_fill_is_a_fault_for_a_person_once_all_before_it_is_here(
+    sessions, box, demo, story
+) -> None:
+    older = box.start()
+    box.note()
+    newer = box.start((older, 1))
+    job = box.new_job()
+    box.step(job, Confirm(line=1), n=3)
+    await _post(sessions, box, newer)
+    await project_all(sessions)
+    assert await _parked(sessions) == [(job, 3)]
+    await _post(sessions, box, older)
+    await project_all(sessions)
+    assert [fault[2] for fault in (await _picture(sessions))["faults"]] == ["no_such_job"]
+    assert await _parked(sessions) == []
+
+
+async def test_step_that_waits_for_what_the_box_says_is_lost_is_taken_as_it_is(sessions, box, demo, story, make_box) -> None:
+    gone = make_box(3).start()
+    newer = box.start((gone, 5))
+    job = box.new_job()
+    box.step(job, Confirm(line=1), n=3)
+    box.write(NoteEntry(**box.stamp(), name="journal_lost", data={"runs": [{"run": gone.run, "tip": 6}]}))
+    await _post(sessions, box, newer, 0, 2)
+    await project_all(sessions)
+    assert await _parked(sessions) == [(job, 3)]
+    await _post(sessions, box, newer, 2)
+    await project_all(sessions)
+    assert [fault[2] for fault in (await _picture(sessions))["faults"]] == ["no_such_job"]
+
+
+async def test_step_that_waited_for_two_weeks_is_a_fault_and_nothing_sooner(sessions, box, demo, clock, make_box) -> None:
+    newer = box.start((make_box(3).start(), 0))
+    job = box.new_job()
+    box.step(job, Confirm(line=1), n=3)
+    await _post(sessions, box, newer)
+    await project_all(sessions, now=clock.now)
+    await project_all(sessions, now=clock.now + WAITED_ENOUGH)
+    assert await _parked(sessions) == [(job, 3)]
+    await project_all(sessions, now=clock.now + WAITED_ENOUGH + timedelta(seconds=1))
+    assert [fault[2] for fault in (await _picture(sessions))["faults"]] == ["earlier_part_missing"]
+    assert await _parked(sessions) == []
+
+
+async def test_readings_between_cost_no_chunk(sessions, box, demo, story, monkeypatch) -> None:
+    monkeypatch.setattr(projection, "CHUNK", 1000)
+    box.start()
+    for _ in range(400):
+        box.weight("1.000")
+    story.whole("2.000")
+    await box.deliver(sessions)
+    cut = len(box.run.entries)
+    assert await project_all(_Dying(sessions, 2)) == cut
+
+
+async def test_step_said_again_counts_once(sessions, box, demo, story) -> None:
+    story.open()
+    story.chicken("10.000")
+    old = box.run
+    # What the cloud acked of the old run is half; the box believes in less and says the rest again, readings too.
+    new = box.start((old, len(old.entries) - 1))
+    names: dict[str, str] = {}
+    for seq in range(3, len(old.entries)):
+        content = old.entries[seq].decode()
+        for was, now in names.items():
+            content = content.replace(was, now)
+        said = json.loads(content) | {"was": f"{old.run}:{seq}"}
+        names[f"{old.run}:{seq}"] = box.write_bytes(json.dumps(said).encode())
+    story.finish()
+    await _post(sessions, box, old)
+    await _post(sessions, box, new)
+    await project_all(sessions)
+    picture = await _picture(sessions)
+    assert (picture["faults"], [receipt["head"]["state"] for receipt in picture["receipts"]]) == ([], ["posted"])
+    assert len(picture["receipts"][0]["lines"]) == 1
 
 
 async def test_child_of_a_run_that_never_came_is_taken(sessions, box, demo, story, make_box) -> None:

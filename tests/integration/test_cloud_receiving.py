@@ -745,9 +745,9 @@ async def test_two_receipts_that_are_too_much_together_are_not_both_posted_at_on
         await decide_exception(sessions, ref=receipt.ref, **accepted)
     verify = machine.verify
 
-    async def slowly(session, receipt):
+    async def slowly(*args, **named):
         await asyncio.sleep(0.3)  # long enough for the other one to read what was received, if nothing keeps it from that
-        return await verify(session, receipt)
+        return await verify(*args, **named)
 
     monkeypatch.setattr(machine, "verify", slowly)
     other = open_sessions(database_url)
