@@ -5,6 +5,7 @@ import ssl
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from edge.anchoring import Anchoring
 from edge.clock import BoxClock
 from edge.clock_watch import ClockWatch
 from edge.devices.hub import DeviceHub
+from edge.health.care import About, Care, before_the_journal
 from edge.jobs.desk import DeskSeams, JobDesk
 from edge.jobs.routing import Routing
 from edge.journal.service import Journal
@@ -46,6 +48,7 @@ class Belongings:
     clock: BoxClock
     entropy: Callable[[int], bytes]
     firmware: str
+    certificate_until: date | None = None
 
 
 async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callable[[str], None]) -> None:
@@ -57,6 +60,7 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     async with AsyncExitStack() as stack:
         path = settings.data_dir / JOURNAL
+        before_the_journal(settings)
         hubs: list[DeviceHub] = []
         opening = Journal.open(
             path,
@@ -66,22 +70,38 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
             preamble=lambda: [entry for hub in hubs for entry in hub.descriptions()],
         )
         journal = await stack.enter_async_context(opening)
-        hub = DeviceHub(settings.devices, journal=journal, clock=given.clock)
+        uplink: Uplink | None = None
+        if settings.cloud is not None and given.tls is not None and given.who is not None:
+            uplink = Uplink(settings.cloud, given.who, Surroundings(given.clock, given.entropy, given.tls))
+            stack.push_async_callback(uplink.aclose)
+        desks: list[JobDesk] = []
+        about = About(
+            box=given.who.box if given.who else None,
+            firmware=given.firmware,
+            certificate_until=given.certificate_until,
+            open_jobs=lambda: [desk.job.id for desk in desks if desk.job is not None],
+            sender=lambda: uplink.sender if uplink is not None else None,
+            level_changed=lambda: _renew_screens(desks),
+        )
+        care = Care(settings, path, journal, given.clock, about)
+        hub = DeviceHub(settings.devices, journal=care.door, clock=given.clock, captures=care.door.captures)
         await hub.introduce()
         # The run that is being written has the descriptions; those behind it begin with them.
         hubs.append(hub)
         mirror = await Mirror.load(await stack.enter_async_context(MirrorStore.open(settings.data_dir / MIRROR)))
         store = await KioskStore.open(settings.data_dir / KIOSK)
         stack.push_async_callback(store.close)
-        uplink: Uplink | None = None
-        if settings.cloud is not None and given.tls is not None and given.who is not None:
-            uplink = Uplink(settings.cloud, given.who, Surroundings(given.clock, given.entropy, given.tls))
-            stack.push_async_callback(uplink.aclose)
-        seams = DeskSeams(journal, hub, lambda: mirror.view, given.clock, given.entropy, store)
+        seams = DeskSeams(care.door, hub, lambda: mirror.view, given.clock, given.entropy, store)
         desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale, zone=ZoneInfo(settings.zone))
         await desk.start()
-        box = _Box(settings, given, journal, hub, mirror, uplink, desk)
+        desks.append(desk)
+        box = _Box(settings, given, journal, hub, mirror, uplink, desk, care)
         await box.run(store, announce)
+
+
+def _renew_screens(desks: list[JobDesk]) -> None:
+    for desk in desks:
+        desk.news.changed()
 
 
 @dataclass(slots=True)
@@ -93,10 +113,12 @@ class _Box:
     mirror: Mirror
     uplink: Uplink | None
     desk: JobDesk
+    care: Care
 
     async def run(self, store: KioskStore, announce: Callable[[str], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._watch_journal())
+            self.care.start(tasks)
             for name, link in self.hub.links.items():
                 tasks.create_task(keep_running(name, link.run))
             anchoring = Anchoring(self.journal.append)
@@ -163,6 +185,8 @@ class _Box:
                 ),
                 browser_libs=self.settings.browser_libs,
                 entropy=self.given.entropy,
+                health=self.care.health,
+                level=self.care.level,
             )
         )
         sock = listen(wanted.host, wanted.port)

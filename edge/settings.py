@@ -92,6 +92,42 @@ class KioskSettings(_Part):
     scanner: str | None = None
 
 
+class DiskSettings(_Part):
+    """Shares of the file system that holds `data_dir` (`edge.disk.levels`), and the file that is given away when it is full."""
+
+    prune_at: float = Field(default=0.70, gt=0, lt=1)
+    shed_at: float = Field(default=0.85, gt=0, lt=1)
+    refuse_at: float = Field(default=0.95, gt=0, lt=1)
+    ballast_mib: int = Field(default=16, ge=0)
+    every_s: float = Field(default=10.0, gt=0)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.prune_at < self.shed_at < self.refuse_at:
+            raise ValueError("prune_at, shed_at and refuse_at must rise")
+        return self
+
+
+class RetentionSettings(_Part):
+    """How long entries stay after the cloud has them: so long can a restored cloud get them back."""
+
+    acked_days: float = Field(default=14.0, ge=0)
+    floor_days: float = Field(default=1.0, ge=0)
+    """What is kept even when room is wanted."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.floor_days > self.acked_days:
+            raise ValueError("floor_days is above acked_days")
+        return self
+
+
+class HealthSettings(_Part):
+    """How often the box writes how it is."""
+
+    every_s: float = Field(default=300.0, gt=0)
+
+
 class BoxSettings(BaseSettings):
     """Everything a box is told; what it learns lies in `data_dir`."""
 
@@ -106,6 +142,9 @@ class BoxSettings(BaseSettings):
     cloud: CloudSettings | None = None
     kiosk: KioskSettings = KioskSettings()
     devices: list[DeviceSettings] = []
+    disk: DiskSettings = DiskSettings()
+    retention: RetentionSettings = RetentionSettings()
+    health: HealthSettings = HealthSettings()
 
     @classmethod
     def settings_customise_sources(

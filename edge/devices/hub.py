@@ -3,7 +3,7 @@
 import asyncio
 import base64
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -75,8 +75,17 @@ class _Listener:
 class DeviceHub:
     """The `Hub` of a box. `links` are run by the supervisor, one task each. Raises SettingsFault that names the device."""
 
-    def __init__(self, settings: list[DeviceSettings], *, journal: Appends, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: list[DeviceSettings],
+        *,
+        journal: Appends,
+        clock: Clock,
+        captures: Callable[[str], bool] = lambda _policy: True,
+    ) -> None:
+        """`captures` says whether a device with that capture policy may fill the journal by itself now."""
         self._journal = journal
+        self._captures = captures
         self._clock = clock
         self._settings = {device.id: device for device in settings}
         self._drivers = {device.id: _driver(device) for device in settings}
@@ -198,7 +207,9 @@ class DeviceHub:
         now_ns = self._clock.now_ns()
         self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns)
         self._tell(LiveChanged(self._live[device]))
-        if self._policies[device].wants(reading, now_ns):
+        # The policy is not asked while its readings are not taken: it would believe the last one to be kept.
+        may = self._captures(self._capture_settings(self._settings[device]).policy)
+        if may and self._policies[device].wants(reading, now_ns):
             try:
                 await self._capture(device, reading)
             except JournalFault:

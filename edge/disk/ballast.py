@@ -82,3 +82,8 @@ class Ballast:
         except FileNotFoundError:
             return False
         return True
+
+
+def make_room_to_start(folder: Path, ballast: Ballast) -> bool:
+    """Before the journal is opened: a box on a full medium must at least be able to say so. Whether the ballast was given."""
+    return usage_of(folder).free < ballast.size // 4 and ballast.release()

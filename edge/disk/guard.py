@@ -65,11 +65,6 @@ class DiskFacts:
     pruned: int = 0
 
 
-def make_room_to_start(folder: Path, ballast: Ballast) -> bool:
-    """Before the journal is opened: a box on a full medium must at least be able to say so. Whether the ballast was given."""
-    return usage_of(folder).free < ballast.size // 4 and ballast.release()
-
-
 class DiskGuard:
     """One per box. `facts` always tells how it is; `moved` is set when the level changed, and cleared by who waits for it."""
 
@@ -82,6 +77,7 @@ class DiskGuard:
         ballast: Ballast,
         open_jobs: Callable[[], Collection[str]] = tuple,
         frees: Sequence[Frees] = (),
+        level_changed: Callable[[], None] = lambda: None,
         usage: Callable[[Path], Usage] = usage_of,
     ) -> None:
         self._folder = folder
@@ -90,6 +86,7 @@ class DiskGuard:
         self._ballast = ballast
         self._open_jobs = open_jobs
         self._frees = tuple(frees)
+        self._level_changed = level_changed
         self._usage = usage
         self._wake = asyncio.Event()
         self.moved = asyncio.Event()
@@ -139,6 +136,7 @@ class DiskGuard:
         if level is not before:
             log.warning("disk_level_changed", level=level, before=before, free=usage.free, total=usage.total)
             self.moved.set()
+            self._level_changed()
         return seen
 
     def _give_ballast(self) -> None:

@@ -231,6 +231,10 @@ class JobDesk:
         async for _, entry in self._journal.steps():
             if entry.job_kind != RECEIVE or entry.station != self.station or entry.job in unreadable:
                 continue
+            if entry.n and entry.job not in found:
+                # Its first steps were let go of: the cloud has had them for long, and a job that is open keeps all of its own.
+                unreadable.add(entry.job)
+                continue
             try:
                 found[entry.job] = fold(found.get(entry.job) or ReceiveJob(entry.job), [entry])
             except (TextFault, JobRefused) as exc:
