@@ -4,6 +4,7 @@ EdgeError
 ├── SettingsFault      the box's configuration cannot be used
 ├── JournalFault       the journal cannot take or give entries
 │   ├── JournalBroken  a commit failed: nothing of it may be believed, the journal goes on in a new run
+│   ├── JournalDamaged what the journal's file holds is not what was written
 │   └── JournalFull    there is no room: nothing of it was written, nothing that is there was touched
 ├── MirrorFault        the mirror's database cannot be used
 ├── ListenerBehind     a reader of the devices' events was too slow
@@ -26,6 +27,10 @@ class JournalFault(EdgeError):
 
 class JournalBroken(JournalFault):
     """A commit failed: nothing after the last confirmed entry may be believed; the journal goes on in a new run."""
+
+
+class JournalDamaged(JournalFault):
+    """What the journal's file holds is not what was written; it is set aside and salvaged when the journal is opened."""
 
 
 class JournalFull(JournalFault):

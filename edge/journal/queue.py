@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from edge.clock import Clock
+from edge.journal.reissue import Old, content_of, said_again
 from edge.journal.rows import Tail
 from edge.journal.store import Row
 from sync_protocol import chain
@@ -47,11 +48,13 @@ class Origin:
 
 @dataclass(slots=True)
 class Group:
-    """One commit: runs that begin in it, entries, and positions of the cloud."""
+    """One commit: runs that begin in it, entries, positions of the cloud, small facts, and commands with their states."""
 
     runs: list[tuple[int, RunId]] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
     acks: dict[RunId, int] = field(default_factory=dict)
+    known: dict[str, str] = field(default_factory=dict)
+    commands: dict[str, str] = field(default_factory=dict)
 
 
 class Queue:
@@ -87,20 +90,29 @@ class Queue:
         self.rows.append((self._row, seq, kind, data, digest, was))
         return Place(self.run, seq, self.placed)
 
-    def begin_run(self, origin: Origin) -> Place:
-        """Go on in a new run behind the last entry; the place of the last entry that it begins with."""
+    def begin_run(self, origin: Origin, then: Sequence[Entry] = ()) -> Place:
+        """Go on in a new run behind the last entry; the place of the last entry that it begins with. `then` follow entry 0."""
         parent = self.tail
         run = origin.new_run()
-        opening = [origin.first_entry(parent), *origin.preamble()]
+        opening = [origin.first_entry(parent), *then, *origin.preamble()]
         data = [(entry.t, encode(entry)) for entry in opening]
         self._begin_at(Tail(parent.row + 1, run, 0, chain.seed(run)))
         self._runs.append((self._row, run))
         self.names[self._row] = run
         return [self.place(kind, content) for kind, content in data][-1]
 
-    def take(self) -> Group:
+    def say_again(self, olds: Sequence[Old]) -> None:
+        """Place entries that were in the journal before, with the names that they and those they rest on have now."""
+        names: dict[str, str] = {}
+        for old in olds:
+            data = said_again(content_of(old.data) or {}, old.id, names)
+            if data is not None:
+                place = self.place(old.kind, data, old.id)
+                names[old.id] = f"{place.run}:{place.seq}"
+
+    def take(self, limit: int = MAX_GROUP) -> Group:
         """The next commit; what is in it waits no more."""
-        rows, self.rows = self.rows[:MAX_GROUP], self.rows[MAX_GROUP:]
+        rows, self.rows = self.rows[:limit], self.rows[limit:]
         last = rows[-1][0] if rows else 0
         runs = [pair for pair in self._runs if pair[0] <= last]
         self._runs = [pair for pair in self._runs if pair[0] > last]

@@ -1,5 +1,6 @@
 """Reading the journal beside its writer: stretches for the uplink, hashes, steps for the jobs. Sees only what is durable."""
 
+import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -133,16 +134,18 @@ class JournalReader:
     async def renamed(self, names: Sequence[str]) -> Mapping[str, str]:
         """Where entries that were said again stand now, by their old ids; those that were not are left out."""
         found: dict[str, str] = {}
-        for name in names:
-            newest = name
-            for _ in range(MAX_RENAMINGS):
-                sql = "SELECT run.run || ':' || seq FROM entry JOIN run ON run.id = entry.run WHERE entry.was = ?"
-                rows = list(await self._connection.execute_fetchall(sql, (newest,)))
-                if not rows:
-                    break
-                newest = rows[0][0]
-            if newest != name:
-                found[name] = newest
+        asked = {name: name for name in names}
+        for _ in range(MAX_RENAMINGS):
+            sql = """
+                SELECT entry.was, run.run || ':' || seq FROM entry JOIN run ON run.id = entry.run
+                WHERE entry.was IN (SELECT value FROM json_each(?))
+            """
+            again = await self._connection.execute_fetchall(sql, (json.dumps([*asked.values()]),))
+            rows: dict[str, str] = {was: now for was, now in again}  # noqa: C416 - they are no pairs to mypy
+            asked = {name: rows[now] for name, now in asked.items() if now in rows}
+            found |= asked
+            if not asked:
+                break
         return found
 
     async def has_reissued(self) -> bool:

@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from edge.errors import JournalBroken, JournalFault, JournalFull
+from edge.errors import JournalBroken, JournalDamaged, JournalFault, JournalFull
 from edge.journal import rows
 from edge.journal.rows import Tail
 from edge.journal.store import Connect, Connection, number, open_for_writing
@@ -37,6 +37,11 @@ def is_damaged(exc: BaseException) -> bool:
     return _code(exc) in _DAMAGED or "malformed" in str(exc) or "not a database" in str(exc)
 
 
+def is_nonsense(exc: sqlite3.Error) -> bool:
+    """Whether statements of this program do not fit the tables in the file, or the file ends where it says it goes on."""
+    return _code(exc) == sqlite3.SQLITE_ERROR or getattr(exc, "sqlite_errorcode", 0) == sqlite3.SQLITE_IOERR_SHORT_READ
+
+
 def is_refusal(exc: sqlite3.Error) -> bool:
     """Whether SQLite refused what was asked, and did not fail at it."""
     return _code(exc) in _REFUSALS or is_full(exc)
@@ -44,10 +49,10 @@ def is_refusal(exc: sqlite3.Error) -> bool:
 
 def is_hopeless(fault: JournalFault) -> bool:
     """Whether opening the file again cannot help: a damaged one is set aside at the next start."""
-    return fault.__cause__ is not None and is_damaged(fault.__cause__)
+    return isinstance(fault, JournalDamaged) or (fault.__cause__ is not None and is_damaged(fault.__cause__))
 
 
-def fault_of(exc: sqlite3.Error | JournalFault, what: str) -> JournalFault:
+def fault_of(exc: sqlite3.Error | OSError | JournalFault, what: str) -> JournalFault:
     """The error as callers of the journal know it."""
     if isinstance(exc, JournalFault):
         return exc
@@ -102,7 +107,7 @@ def _check(connection: Connection, tail: Tail) -> None:
         raise JournalFault(f"run {tail.run} ends at {confirmed.tip}, but entries up to {tail.tip} were confirmed")
     newest = rows.last_run(connection)
     if newest is not None:
-        rows.check_chain(connection, newest, CHECKED_DEPTH)
+        rows.check_chain(connection, newest, newest.tip - CHECKED_DEPTH)
 
 
 def _rewrite(connection: Connection) -> None:

@@ -15,6 +15,14 @@ AGE = "age_s"
 """Key of the journal's age: seconds that it was open, all its life long, by a clock that only goes forward."""
 
 
+CURRENT_RUN = "run"
+"""Key of the name of the run that is being written: a second copy of the most needed one, in another page of the file."""
+
+
+CHECKED_AT_ONCE = 1_000
+"""Entries in memory while a chain is proved."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tail:
     """Where a run ends: its row id, its name, how many entries it has, and the hash of the last (its seed when it has none)."""
@@ -44,21 +52,27 @@ def ends_since(connection: Connection, row: int) -> tuple[tuple[RunId, int], ...
     return tuple((tail.run, tail.tip) for tail in tails)
 
 
-def check_chain(connection: Connection, tail: Tail, depth: int) -> None:
-    """Prove the last `depth` entries of a run against their hashes. Raises JournalDamaged that names the first bad one."""
-    first = max(tail.tip - depth, 0)
-    sql = "SELECT seq, bytes, hash FROM entry WHERE run=? AND seq>=? ORDER BY seq"
-    found = connection.execute(sql, (tail.row, first - 1)).fetchall()
-    before = chain.seed(tail.run) if first == 0 else None
-    expected = max(first - 1, 0)
-    for seq, data, digest in found:
-        # Where pruning took what was before, the chain begins with the first entry that is left.
-        if before is None:
-            expected = as_number(seq)
-        elif seq != expected or chain.link(before, expected, as_blob(data)) != digest:
-            raise JournalDamaged(f"the chain of run {tail.run} is broken at entry {expected}")
-        before = as_blob(digest)
-        expected += 1
+def unacked(connection: Connection) -> list[tuple[Tail, int]]:
+    """Runs with entries that the cloud is not known to hold, oldest first, and the first such entry of each."""
+    found = connection.execute("SELECT id, run, acked FROM run ORDER BY id").fetchall()
+    tails = [(tail_of(connection, as_number(row), RunId(str(run))), as_number(acked)) for row, run, acked in found]
+    return [(tail, acked) for tail, acked in tails if acked < tail.tip]
+
+
+def check_chain(connection: Connection, tail: Tail, first: int) -> None:
+    """Prove the entries of a run from `first` on against their hashes. Raises JournalDamaged that names the first bad one."""
+    start = max(first - 1, 0)
+    before = chain.seed(tail.run) if start == 0 else None
+    sql = "SELECT seq, bytes, hash FROM entry WHERE run=? AND seq>=? ORDER BY seq LIMIT ?"
+    while found := connection.execute(sql, (tail.row, start, CHECKED_AT_ONCE)).fetchall():
+        for seq, data, digest in found:
+            # Where pruning took what was before, the chain begins with the first entry that is left.
+            if before is None:
+                start = as_number(seq)
+            elif seq != start or chain.link(before, start, as_blob(data)) != digest:
+                raise JournalDamaged(f"the chain of run {tail.run} is broken at entry {start}")
+            before = as_blob(digest)
+            start += 1
 
 
 def insert_run(connection: Connection, row: int, run: RunId) -> None:
@@ -81,6 +95,11 @@ def set_acked(connection: Connection, run: RunId, acked: int, *, age_s: int) -> 
     put_known(connection, AGE, str(age_s))
 
 
+def forget_ages(connection: Connection) -> None:
+    """How long the cloud has held what it is known to hold counts from now: a restored one may hold less."""
+    connection.execute("DELETE FROM acked_at")
+
+
 def stop_run(connection: Connection, run: RunId, reason: str) -> None:
     connection.execute("UPDATE run SET stopped=? WHERE run=?", (reason, run))
 
@@ -97,6 +116,11 @@ def begin_command(connection: Connection, cmd_id: str) -> bool:
     """Take a command; False when it was taken before."""
     connection.execute("INSERT OR IGNORE INTO command VALUES (?, 'begun')", (cmd_id,))
     return number(connection.execute("SELECT changes()")) == 1
+
+
+def put_command(connection: Connection, cmd_id: str, state: str) -> None:
+    """Carry over a command of another journal."""
+    connection.execute("INSERT OR REPLACE INTO command VALUES (?, ?)", (cmd_id, state))
 
 
 def finish_command(connection: Connection, cmd_id: str) -> None:

@@ -5,13 +5,17 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
 
+import structlog
+
 from edge.clock import Clock
 from edge.errors import JournalBroken, JournalFault
-from edge.journal import medium, retention, rows
+from edge.journal import medium, retention, rows, salvage
 from edge.journal.notices import Durable, Notices
+from edge.journal.opening import SALVAGE
 from edge.journal.queue import Origin, Place
 from edge.journal.reader import GENERATION, JournalReader
 from edge.journal.reissue import CHUNK, Again, Old, Reissuer, references, renamed
@@ -20,6 +24,8 @@ from edge.journal.store import Connect, Connection, connect_sqlite
 from edge.journal.writer import REOPEN_AFTER_S, JournalWriter
 from sync_protocol.entries import Encoded, Entry, NoteEntry, StepEntry
 from sync_protocol.ids import EntryId, RunId
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -83,9 +89,10 @@ class Journal:
             async with JournalReader.open(path) as reader:
                 journal = cls(writer, reader, clock)
                 journal._renamed = await reader.has_reissued()
+                await journal.take_salvaged(path.parent)
                 yield journal
-                await asyncio.to_thread(writer.close)
         finally:
+            # Last, so that the log is moved into the file: a reader that is still there would keep it.
             await asyncio.to_thread(writer.close)
 
     @property
@@ -152,6 +159,20 @@ class Journal:
         await self.stop_run(run, "fork")
         return again.written
 
+    async def take_salvaged(self, folder: Path) -> None:
+        """Say again what was salvaged of a damaged journal, as far as that was not done. Raises as `append`."""
+        for key, name in [*self._writer.known.items()]:
+            if not key.startswith(SALVAGE) or not name:
+                continue
+            self._renamed = True
+            again = Reissuer(self._place_again, self.reader.renamed)
+            olds = salvage.olds_of(folder / name)
+            while chunk := list(islice(olds, CHUNK)):
+                await again.write(await self._not_yet(chunk))
+            await self._close_reissue(again)
+            await self.know(key, "")
+            log.info("journal_salvage_taken", file=name, entries=again.written)
+
     async def _not_yet(self, olds: Sequence[Old]) -> list[Old]:
         done = await self.reader.renamed([old.id for old in olds])
         return [old for old in olds if old.id not in done]
@@ -203,6 +224,7 @@ class Journal:
         age_s = self._writer.age_s()
 
         def work(db: Connection) -> None:
+            rows.forget_ages(db)
             for run, position in acked.items():
                 rows.set_acked(db, run, position, age_s=age_s)
             rows.put_known(db, GENERATION, str(gen))

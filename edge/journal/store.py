@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Protocol
 
-from edge.errors import JournalFault
+from edge.errors import JournalDamaged, JournalFault
 
 SCHEMA = 2
 """Newest file in schema/. A journal with a higher number was written by a newer program and is left alone."""
@@ -58,6 +58,8 @@ def _prepare(connection: Connection, name: str) -> None:
     version = number(connection.execute("PRAGMA user_version"))
     if version > SCHEMA:
         raise JournalFault(f"{name} has schema {version}, this program knows up to {SCHEMA}: it is left alone")
+    if version < 0:
+        raise JournalDamaged(f"{name} says that its schema is {version}")
     # EXTRA until the file is in WAL mode: with less, a rollback journal left by a power cut during creation may come back
     # later and empty the file on file systems that write metadata lazily.
     connection.execute("PRAGMA synchronous=EXTRA")
@@ -109,18 +111,18 @@ def unlock(fd: int) -> None:
 
 
 def number(cursor: Cursor) -> int:
-    """The one number that a statement gives. Raises JournalFault when it is none."""
+    """The one number that a statement gives. Raises JournalDamaged when it is none."""
     found = cursor.fetchone()
     return as_number(found[0]) if found else 0
 
 
 def as_number(value: object) -> int:
     if not isinstance(value, int):
-        raise JournalFault(f"the journal holds {type(value).__name__} where a number belongs")
+        raise JournalDamaged(f"the journal holds {type(value).__name__} where a number belongs")
     return value
 
 
 def as_blob(value: object) -> bytes:
     if not isinstance(value, bytes):
-        raise JournalFault(f"the journal holds {type(value).__name__} where bytes belong")
+        raise JournalDamaged(f"the journal holds {type(value).__name__} where bytes belong")
     return value

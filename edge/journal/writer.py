@@ -15,8 +15,9 @@ from typing import TypeVar
 import structlog
 
 from edge.errors import JournalFault, JournalFull
-from edge.journal import recovery, rows, store
+from edge.journal import aside, opening, recovery, rows, store
 from edge.journal.notices import Durable, Notices
+from edge.journal.opening import Opened, open_checked
 from edge.journal.queue import Group, Origin, Place, Queue
 from edge.journal.rows import Tail
 from edge.journal.turns import Turns
@@ -71,12 +72,15 @@ class JournalWriter:
         self._lock = store.lock(self._path)
         self._notices = notices
         try:
-            self._connection = store.open_for_writing(self._path, self._connect)
+            opened = open_checked(self._path, self._connect)
+            self._connection = opened.connection
             self._opened_ns = self._origin.clock.now_ns()
             self.known = rows.all_known(self._connection)
             self._age_s = int(self.known.get(rows.AGE, "0"))
-            self._begin_run(rows.last_run(self._connection))
-        except sqlite3.Error as exc:
+            self._begin_run(rows.last_run(self._connection), opened)
+            if opened.folder is not None:
+                aside.finish(opened.folder)
+        except (sqlite3.Error, OSError) as exc:
             store.unlock(self._lock)
             raise recovery.fault_of(exc, "the journal cannot be opened") from exc
         except BaseException:
@@ -249,10 +253,15 @@ class JournalWriter:
         connection.execute("BEGIN IMMEDIATE")
         for row, run in group.runs:
             rows.insert_run(connection, row, run)
+            rows.put_known(connection, rows.CURRENT_RUN, run)
         if group.rows:
             rows.insert_entries(connection, group.rows)
         for run, acked in group.acks.items():
             rows.set_acked(connection, run, acked, age_s=self.age_s())
+        for key, value in group.known.items():
+            rows.put_known(connection, key, value)
+        for cmd_id, state in group.commands.items():
+            rows.put_command(connection, cmd_id, state)
         connection.execute("COMMIT")
 
     def _tell_durable(self, group: Group) -> None:
@@ -265,11 +274,17 @@ class JournalWriter:
             ticket = self._queue.placed - len(self._queue.rows)
         self._notices.on_durable(Durable(tuple((names[row], tip) for row, tip in ends.items()), ticket))
 
-    def _begin_run(self, parent: Tail | None) -> None:
+    def _begin_run(self, parent: Tail | None, opened: Opened | None = None) -> None:
+        lost = opened.note(self._origin.clock.stamp()) if opened is not None else None
         with self._mutex:
             self._queue.forget(parent or Tail(0, RunId(""), 0, b""))
-            self._queue.begin_run(self._origin)
-            group = self._queue.take()
+            self._queue.begin_run(self._origin, [lost] if lost is not None else [])
+            if opened is not None:
+                self._queue.say_again(opened.rescued)
+            group = self._queue.take(limit=MAX_PENDING + opening.MAX_RESCUED)
+            if opened is not None and opened.lost is not None:
+                group.known, group.commands = opened.carried(), opened.lost.commands
+        self.known |= group.known
         self._write(group)
         with self._mutex:
             self._durable = self._queue.tail

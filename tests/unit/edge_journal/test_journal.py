@@ -94,13 +94,14 @@ async def test_a_journal_of_a_newer_program_is_left_alone(tmp_path: Path) -> Non
             pass
 
 
-async def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_database_is_set_aside_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     path.write_bytes(b"not a database, but somebody's data" * 100)
-    with pytest.raises(JournalFault):
-        async with journal(path):
-            pass
-    assert path.read_bytes().startswith(b"not a database")
+    async with journal(path) as opened:
+        await opened.append(note("on"))
+    assert (tmp_path / "journal-corrupt-1" / "journal.db").read_bytes() == b"not a database, but somebody's data" * 100
+    lost = parse(rows(path)[1][2])
+    assert (lost.name, lost.data["runs"], lost.data["n"]) == ("journal_lost", [], 1)
 
 
 async def test_positions_of_the_cloud_survive_a_restart(tmp_path: Path) -> None:

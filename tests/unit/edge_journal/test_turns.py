@@ -54,7 +54,9 @@ async def test_what_a_guest_raises_is_rolled_back_and_its_own(opened: Any, note:
         with pytest.raises(ZeroDivisionError):
             await journal.housekeeping(spoil)
         await journal.append(note("b"))
-        assert await journal.housekeeping(lambda db: db.execute("SELECT count(*) FROM known").fetchall()) == [(0,)]
+        assert await journal.housekeeping(
+            lambda db: db.execute("SELECT count(*) FROM known WHERE key IN ('half', 'lost')").fetchall()
+        ) == [(0,)]
     assert contents().names(RUN) == ["run", "a", "b"]
 
 
@@ -135,7 +137,9 @@ async def test_a_guest_that_meets_a_bad_disk_hears_it_and_the_journal_finds_its_
             while len(journal.tips) < runs:  # noqa: ASYNC110 - the writer's thread does it in its own time
                 await asyncio.sleep(0.005)
         await journal.append(note("after"))
-        assert await journal.housekeeping(lambda db: db.execute("SELECT count(*) FROM known").fetchall()) == [(0,)]
+        assert await journal.housekeeping(
+            lambda db: db.execute("SELECT count(*) FROM known WHERE key IN ('half', 'lost')").fetchall()
+        ) == [(0,)]
     found = contents()
     found.check_chains()
     assert len(found.runs) == runs
