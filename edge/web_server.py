@@ -22,8 +22,8 @@ class _Server(uvicorn.Server):
 def listen(host: str, port: int) -> socket.socket:
     """A listening socket (port 0: a free one), so that the address is known before the server runs. Raises OSError."""
     found = socket.create_server((host, port), backlog=64)
-    # Connections inherit it. asyncio sets it only on sockets that name TCP as their protocol, which these do not; without it each
-    # exchange of small packets waits 40 ms for a delayed acknowledgement.
+    # Connections inherit it. asyncio sets it only where a socket names TCP as its protocol, and this one does not; without it
+    # each exchange of small packets waits 40 ms for a delayed acknowledgement.
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     found.setblocking(False)
     return found
