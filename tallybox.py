@@ -17,6 +17,8 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cloud.cli.boxes import boxes as cloud_boxes
+from cloud.cli.commands import command as cloud_command
+from cloud.cli.commands import commands as cloud_commands
 from provisioning.commands import broker_command
 
 NO, SETUP, JOURNAL = 1, 3, 4
@@ -38,6 +40,8 @@ for name, group in (("edge", edge_app), ("cloud", cloud_app), ("sim", sim_app), 
     app.add_typer(group, name=name)
 
 cloud_app.command("boxes")(cloud_boxes)
+cloud_app.command("command")(cloud_command)
+cloud_app.command("commands")(cloud_commands)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Database = Annotated[str, typer.Option("--db", envvar="TALLYBOX_DATABASE_URL", help="sqlite:///FILE or postgresql://...")]
@@ -226,6 +230,7 @@ def edge_run(
     from drivers.registry import NotLoaded, load_entry_points
     from edge import settings as box_settings
     from edge.clock import BoxClock
+    from edge.commands.configure import adopt
     from edge.errors import EdgeError, JournalFault
     from edge.runner import Belongings, run_box
     from edge.uplink.frames import Credentials
@@ -236,6 +241,7 @@ def edge_run(
         if isinstance(point, NotLoaded):
             print(f"tallybox: driver {point.name} is not loaded: {point.reason}", file=sys.stderr)
     try:
+        adopt(config)
         settings = box_settings.read(config)
         who = Identity.load(identity) if identity else None
         given = Belongings(
@@ -332,6 +338,7 @@ def cloud_run(
     ] = None,
     zone: Annotated[str, typer.Option(help="Time zone in which the staff pages show times.")] = "Asia/Jerusalem",
     time_limit_ms: Annotated[int, typer.Option(min=0, help="Mark times of which less is certain.")] = 2000,
+    blobs: Annotated[Path | None, typer.Option(help="Folder of the files that boxes send; else beside a SQLite file.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus figures there, on the same host.")] = None,
 ) -> None:
     """Run the core until stopped; prints {"sync": address, "staff": address} once both are served. Migrate first."""
@@ -351,6 +358,7 @@ def cloud_run(
         hosts=frozenset(names or ()),
         zone=zone,
         time_limit_ms=time_limit_ms,
+        blobs=blobs,
         metrics_port=metrics_port,
     )
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -26,6 +27,7 @@ from cloud.receiving.projection import project_all
 from cloud.takers import TAKERS
 from sync_protocol.commands import Changed, new_command_id
 from sync_protocol.entries import CommandEntry
+from tests.integration.commanding import Ended, tallybox
 from tests.integration.conftest import ADMIN, START, TestBox, TurnedClock
 from tests.integration.serving import Listening, listening, named_peer, opened, served
 
@@ -346,3 +348,26 @@ async def test_many_sessions_at_once_get_a_lease_each(site, box) -> None:
     client = await site.client(box, await site.worker())
     leases = await asyncio.gather(*(opened(client) for _ in range(8)))
     assert len(set(leases)) == 8
+
+
+async def test_command_line_asks_and_tells_what_came_of_it(sqlite_url: str, make_box) -> None:
+    box = make_box(1)
+    sessions = open_sessions(sqlite_url)
+    await box.register(sessions)
+
+    async def said(*arguments: object) -> Ended:
+        return await asyncio.to_thread(tallybox, "cloud", *arguments, "--db", sqlite_url)
+
+    asked = await said("command", box.id, "zero", "--args", '{"device": "scale-1"}', "--json")
+    assert json.loads(asked.out)["state"] == "waiting"
+    (row,) = json.loads((await said("commands", box.id, "--json")).out)
+    assert (row["op"], row["state"], row["by"], row["entry"]) == ("zero", "waiting", "command line", None)
+    assert row["command"] in (await said("commands", box.id)).out
+    for wrong, code in (
+        (("command", box.id, "zero"), 3),
+        (("command", box.id, "zero", "--args", "[]"), 2),
+        (("command", "nobody", "pull_mirror"), 3),
+        (("commands", "nobody"), 3),
+    ):
+        assert (await said(*wrong)).code == code
+    await sessions.engine.dispose()
