@@ -120,7 +120,7 @@ class DiskGuard:
                 await self._make_room()
                 await self._look()
         except JournalFault as exc:
-            log.warning("prune_failed", reason=str(exc), level=self.level)
+            log.warning("prune_failed", reason=str(exc), disk=self.level)
         self._take_ballast()
 
     async def _look(self) -> Usage:
@@ -134,7 +134,7 @@ class DiskGuard:
         lies = self._ballast.size > 0 and not self._ballast.missing
         self.facts = replace(self.facts, level=level, usage=usage, reusable=reusable, ballast=lies)
         if level is not before:
-            log.warning("disk_level_changed", level=level, before=before, free=usage.free, total=usage.total)
+            log.warning("disk_level_changed", now=level, before=before, free=usage.free, total=usage.total)
             self.moved.set()
             self._level_changed()
         return seen

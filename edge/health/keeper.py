@@ -55,4 +55,4 @@ class HealthKeeper:
         try:
             await self._journal.append(entry_of(health, self._clock.stamp()))
         except JournalFault as exc:
-            log.warning("health_not_kept", reason=str(exc), level=health.disk.level)
+            log.warning("health_not_kept", reason=str(exc), disk=health.disk.level)

@@ -1,7 +1,7 @@
 """The guard over a real journal: what the cloud lacks stays, what it has goes by age and for room; the ballast."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,7 +53,7 @@ class Box:
     usage: list[Usage] = field(default_factory=lambda: [ROOMY])
     jobs: list[str] = field(default_factory=list)
     freed: list[int] = field(default_factory=list)
-    journal_frees: Callable[[], int] | None = None
+    until: int = 0
 
     def guard(self, **policy: float) -> DiskGuard:
         async def free(wanted: int) -> int:
@@ -75,9 +75,14 @@ class Box:
         await asyncio.gather(*(self.journal.append(one) for one in notes))
 
     async def acked(self, until: int | None = None) -> None:
-        run, tip = self.journal.run, self.journal.tip
-        self.journal.mark_acked(run, tip if until is None else until)
+        self.until = self.journal.tip if until is None else until
+        self.journal.mark_acked(self.journal.run, self.until)
         await self.note()
+
+    async def later(self, seconds: float) -> None:
+        """Time goes by, and at its end the cloud is heard once more: time without a word of it does not count."""
+        self.clock.turn(seconds)
+        await self.acked(self.until)
 
     async def seqs(self) -> dict[str, list[int]]:
         found: dict[str, list[int]] = {}
@@ -113,13 +118,13 @@ async def test_what_the_cloud_has_goes_after_its_days_and_the_next_frame_can_sti
         await one.note(1200)
         await one.acked(1000)
         guard = one.guard()
-        one.clock.turn(13.9 * DAY)
+        await one.later(13.9 * DAY)
         await guard.check()
         assert (await one.seqs())[one.journal.run][0] == 0
-        one.clock.turn(0.2 * DAY + 3600)
+        await one.later(0.2 * DAY + 3600)
         await guard.check()
         kept = (await one.seqs())[one.journal.run]
-        assert kept == list(range(kept[0], 1202))
+        assert kept == list(range(kept[0], 1204))
         assert 900 < kept[0] == guard.facts.pruned
         # The next frame of the run begins behind this hash.
         assert await one.journal.reader.hash_at(one.journal.run, 999) is not None
@@ -131,10 +136,10 @@ async def test_room_is_made_earlier_but_not_below_the_floor(tmp_path: Path) -> N
         await one.acked()
         one.usage[0] = Usage(CARD, 250 * MIB)
         guard = one.guard(floor_days=2)
-        one.clock.turn(1.9 * DAY)
+        await one.later(1.9 * DAY)
         await guard.check()
         assert (guard.level, guard.facts.pruned) == (Level.PRUNE, 0)
-        one.clock.turn(0.2 * DAY + 3600)
+        await one.later(0.2 * DAY + 3600)
         await guard.check()
         assert guard.facts.pruned > 90
 
@@ -143,7 +148,7 @@ async def test_no_more_goes_than_is_needed(tmp_path: Path) -> None:
     async with box(tmp_path) as one:
         await one.note(4000)
         await one.acked()
-        one.clock.turn(2 * DAY)
+        await one.later(2 * DAY)
         # 20 kB above the mark: what one short transaction frees inside the file is enough.
         one.usage[0] = Usage(CARD, int(CARD * 0.32) - 20_000)
         guard = one.guard()
@@ -159,7 +164,7 @@ async def test_steps_of_an_open_job_stay(tmp_path: Path) -> None:
         placed = await one.journal.append(step)
         await one.note(10)
         await one.acked()
-        one.clock.turn(20 * DAY)
+        await one.later(20 * DAY)
         one.jobs.append("j-1")
         guard = one.guard()
         await guard.check()
@@ -179,7 +184,7 @@ async def test_runs_of_earlier_starts_go_whole(tmp_path: Path) -> None:
     async with box(tmp_path, clock) as one:
         one.journal.mark_acked(first, 53)
         await one.acked()
-        clock.turn(20 * DAY)
+        await one.later(20 * DAY)
         await one.guard().check()
         assert list(await one.seqs()) == [one.journal.run]
         assert [state.run for state in (await one.journal.reader.outbox()).runs] == [one.journal.run]
@@ -189,7 +194,7 @@ async def test_free_pages_go_back_to_the_file_system(tmp_path: Path) -> None:
     async with box(tmp_path) as one:
         await one.note(6000)
         await one.acked()
-        one.clock.turn(2 * DAY)
+        await one.later(2 * DAY)
         one.usage[0] = Usage(CARD, 10 * MIB)
         await one.journal.housekeeping(pages.checkpoint, transaction=False)
         before = (tmp_path / "journal.db").stat().st_size
