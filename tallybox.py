@@ -250,6 +250,7 @@ def edge_run(
             clock=BoxClock.of_this_machine(),
             entropy=os.urandom,
             firmware=VERSION,
+            config=config,
         )
         _until_stopped(run_box(settings, given, announce=lambda url: _announce(kiosk=url)))
     except JournalFault as exc:

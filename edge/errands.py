@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge.blobs.channel import TusChannel
@@ -40,34 +41,41 @@ class Place:
     show_yourself: Callable[[int], None]
 
 
-class Errands:
-    """One per box. `orders` is for whoever listens to the cloud, `blobs` for whoever has a file."""
+def orders(place: Place, journal: Journal, hub: DeviceHub, uplink: Uplink | None) -> Executor:
+    """Who carries out commands, for whoever listens to the cloud. Somebody must run it."""
+    parts = Parts(
+        devices=hub,
+        settings=place.settings,
+        config=place.config,
+        pull_mirror=uplink.mirror_pauses.wake if uplink else _nothing,
+        fresh_run=journal.fresh_run,
+        show_yourself=place.show_yourself,
+    )
+    return Executor(CommandBook(journal), deeds(parts), place.clock)
 
-    def __init__(self, place: Place, journal: Journal, hub: DeviceHub, uplink: Uplink | None) -> None:
-        self._uplink = uplink
-        self.blobs = BlobStore(place.settings.data_dir / BLOBS)
-        parts = Parts(
-            devices=hub,
-            settings=place.settings,
-            config=place.config,
-            pull_mirror=uplink.mirror_pauses.wake if uplink else _nothing,
-            fresh_run=journal.fresh_run,
-            show_yourself=place.show_yourself,
-        )
-        self.orders = Executor(CommandBook(journal), deeds(parts), place.clock)
-        self.uploader: Uploader | None = None
 
-    def start(self, tasks: asyncio.TaskGroup) -> None:
-        """Begin to carry out and to send. Before the uplink: what it hears may be a command."""
-        tasks.create_task(keep_running("commands", self.orders.run))
-        if self._uplink is not None:
-            channel = TusChannel(self._uplink.https.client)
-            self.uploader = Uploader(self.blobs, channel, may_send=self._may_send, backoff=self._uplink.backoff())
-            tasks.create_task(keep_running("blobs", self.uploader.run))
+class Files:
+    """The box's files: `store` for whoever has one, who then calls `put`. They go up while `start`ed with an uplink."""
 
-    def blobs_waiting(self) -> int:
+    def __init__(self, settings: BoxSettings) -> None:
+        self.store = BlobStore(settings.data_dir / BLOBS)
+        self._uploader: Uploader | None = None
+
+    def start(self, tasks: asyncio.TaskGroup, uplink: Uplink) -> None:
+        """Begin to send."""
+        channel = TusChannel(uplink.https.client)
+        may_send = partial(records_first, lambda: uplink.sender)
+        self._uploader = Uploader(self.store, channel, may_send=may_send, backoff=uplink.backoff())
+        tasks.create_task(keep_running("blobs", self._uploader.run))
+
+    def put(self) -> None:
+        """A file was put: send it now rather than at the next look."""
+        if self._uploader is not None:
+            self._uploader.wake()
+
+    def waiting(self) -> int:
         """Files that have not gone up."""
-        return self.uploader.waiting if self.uploader is not None else len(self.blobs.waiting())
+        return self._uploader.waiting if self._uploader is not None else len(self.store.waiting())
 
     async def free(self, wanted: int) -> int:
         """Let go of files that the cloud holds, oldest first, until so many bytes are free; how many it were."""
@@ -75,14 +83,11 @@ class Errands:
 
     def _free(self, wanted: int) -> int:
         freed = 0
-        for kept in self.blobs.prunable():
+        for kept in self.store.prunable():
             if freed >= wanted:
                 break
-            freed += self.blobs.drop(kept.sha256)
+            freed += self.store.drop(kept.sha256)
         return freed
-
-    async def _may_send(self) -> None:
-        await records_first(lambda: self._uplink.sender if self._uplink else None)
 
 
 async def records_first(

@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -14,12 +15,15 @@ import structlog
 from edge.anchoring import Anchoring
 from edge.clock import BoxClock
 from edge.clock_watch import ClockWatch
+from edge.commands.executor import Executor
 from edge.devices.hub import DeviceHub
+from edge.errands import Files, Place, orders
 from edge.health.care import About, Care, before_the_journal
 from edge.jobs.desk import DeskSeams, JobDesk
 from edge.jobs.routing import Routing
 from edge.journal.service import Journal
 from edge.kiosk.app import create_kiosk
+from edge.kiosk.beacon import Beacon
 from edge.kiosk.deps import LOOPBACK, KioskDeps, KioskSettings
 from edge.kiosk.status import SyncStatus
 from edge.kiosk.store import KioskStore
@@ -49,6 +53,8 @@ class Belongings:
     entropy: Callable[[int], bytes]
     firmware: str
     certificate_until: date | None = None
+    config: Path | None = None
+    """The file that the settings came from: a new one from the cloud is laid beside it."""
 
 
 async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callable[[str], None]) -> None:
@@ -74,6 +80,7 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         if settings.cloud is not None and given.tls is not None and given.who is not None:
             uplink = Uplink(settings.cloud, given.who, Surroundings(given.clock, given.entropy, given.tls))
             stack.push_async_callback(uplink.aclose)
+        files = Files(settings)
         desks: list[JobDesk] = []
         about = About(
             box=given.who.box if given.who else None,
@@ -82,6 +89,8 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
             open_jobs=lambda: [desk.job.id for desk in desks if desk.job is not None],
             sender=lambda: uplink.sender if uplink is not None else None,
             level_changed=lambda: _renew_screens(desks),
+            blobs_waiting=files.waiting,
+            frees=(files.free,),
         )
         care = Care(settings, path, journal, given.clock, about)
         hub = DeviceHub(settings.devices, journal=care.door, clock=given.clock, captures=care.door.captures)
@@ -95,7 +104,7 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale, zone=ZoneInfo(settings.zone))
         await desk.start()
         desks.append(desk)
-        box = _Box(settings, given, journal, hub, mirror, uplink, desk, care)
+        box = _Box(settings, given, journal, hub, mirror, uplink, desk, care, files)
         await box.run(store, announce)
 
 
@@ -114,6 +123,7 @@ class _Box:
     uplink: Uplink | None
     desk: JobDesk
     care: Care
+    files: Files
 
     async def run(self, store: KioskStore, announce: Callable[[str], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -125,11 +135,21 @@ class _Box:
             watch = ClockWatch(self.journal.append, self.given.clock, anchoring)
             tasks.create_task(keep_running("clock", watch.run))
             tasks.create_task(keep_running("scans", lambda: self.desk.listen_to_scans(Routing(self.desk))))
+            asked = self._orders(tasks)
             if self.uplink is not None:
-                hearers = Hearers(changed=self.uplink.mirror_pauses.wake)
+                self.files.start(tasks, self.uplink)
+                hearers = Hearers(changed=self.uplink.mirror_pauses.wake, orders=asked)
                 self.uplink.start(tasks, self.journal, anchoring, hearers)
                 tasks.create_task(keep_running("mirror", partial(self._keep_mirror, self.uplink)))
             await self._kiosk(store, announce)
+
+    def _orders(self, tasks: asyncio.TaskGroup) -> Executor:
+        beacon = Beacon(self.desk.news, self.given.clock, self.given.who.box if self.given.who else self.settings.station)
+        tasks.create_task(keep_running("beacon", beacon.run))
+        place = Place(self.settings, self.given.config, self.given.clock, beacon.show)
+        executor = orders(place, self.journal, self.hub, self.uplink)
+        tasks.create_task(keep_running("commands", executor.run))
+        return executor
 
     async def _watch_journal(self) -> None:
         raise await self.journal.broken
