@@ -11,8 +11,12 @@ from cloud.masters.lookup import order_by_ref, party_by_ref, product_by_sku, sta
 from cloud.masters.models import OrderLine, PurchaseOrder
 from cloud.receiving.fold import Claim, Draft, DraftLine, Step
 from cloud.receiving.models import Evidence, Receipt, ReceiptLine, ReceiptNumber
+from sync_protocol.entries import Clk
 
 NUMBER_SERIES = "GR"
+
+MINUTE_MS = 60_000
+"""A clock that is off by less says the right day but around midnight, as every clock may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ async def new_receipt(session: AsyncSession, draft: Draft, arrived: Arrived) -> 
         operator=draft.operator,
         needs_review=False,
         opened_at=from_wall_ns(entry.wall_ns),
-        clock_set=entry.clk.s != "none",
+        clock_set=_can_be_right(entry.clk),
         opened_received_at=arrived.received_at,
         lines=[],
         evidence=[],
@@ -56,6 +60,11 @@ async def new_receipt(session: AsyncSession, draft: Draft, arrived: Arrived) -> 
         receipt.evidence.append(_evidence(field, claim, None))
     await session.flush()
     return receipt
+
+
+def _can_be_right(clk: Clk) -> bool:
+    """Whether the box's wall clock may say which day it is: `cloud` alone means only that its error is known."""
+    return clk.s in {"ntp", "rtc"} or (clk.s == "cloud" and clk.err_ms is not None and clk.err_ms <= MINUTE_MS)
 
 
 async def write_line(session: AsyncSession, receipt: Receipt, line: DraftLine) -> None:

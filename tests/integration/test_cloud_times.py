@@ -3,12 +3,14 @@
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from alembic import command
 from sqlalchemy import delete, func, select, text, update
+from starlette.datastructures import QueryParams
 
 from cloud.clocks.best import times_of
 from cloud.clocks.models import AnchorRow, RunClock
@@ -17,10 +19,14 @@ from cloud.db.engine import Sessions, is_sqlite
 from cloud.ingest.models import JournalEntry
 from cloud.kernel.actor import Taken
 from cloud.masters.models import OrderLine
+from cloud.receiving.checks import arrival_day
+from cloud.receiving.models import Receipt
 from cloud.receiving.projection import project_all
 from cloud.receiving.rebuild import MADE_AGAIN, rebuild
 from cloud.receiving.verify import VerifyReport, verify_receipt
 from cloud.takers import TAKERS
+from cloud.web.filters import Filters
+from cloud.web.reads.listing import list_receipts
 from sync_protocol.besttime import TBest
 from sync_protocol.entries import AnchorEntry, Clk, NoteEntry
 from sync_protocol.ids import EntryId
@@ -471,6 +477,32 @@ async def test_without_the_tables_times_are_less_certain_and_not_wrong(sessions:
         assert one.time is not None
         assert (one.time.basis, one.time.best, one.time.earliest) == ("order", None, None)
         assert str(one.time) == f"before {one.time.latest}"
+
+
+@pytest.mark.parametrize(
+    ("clk", "shown"),
+    [
+        (Clk(s="none"), False),
+        (Clk(s="rtc"), True),
+        (Clk(s="ntp", err_ms=3), True),
+        (Clk(s="cloud", err_ms=900), True),
+        (Clk(s="cloud", err_ms=1_795_334_400_000), False),
+        (Clk(s="cloud"), False),
+    ],
+)
+async def test_a_wall_clock_counts_only_where_something_vouches_for_it(
+    sessions: Sessions, box: TestBox, demo: None, story: Story, clk: Clk, *, shown: bool
+) -> None:
+    """Which day the goods came, and what the list of receipts shows."""
+    stamp = box.stamp
+    box.stamp = lambda: stamp() | {"clk": clk, "wall_ns": 86_400 * 10**9}  # type: ignore[method-assign]
+    story.whole()
+    await told(sessions, box)
+    async with sessions.read() as session:
+        receipt = (await session.scalars(select(Receipt))).one()
+        assert arrival_day(receipt) == (date(1970, 1, 2) if shown else START.date())
+        listed = await list_receipts(session, Filters.of(QueryParams("")), ZoneInfo("UTC"))
+    assert [row.opened_at is not None for row in listed.rows] == [shown]
 
 
 async def test_a_rebuild_leaves_the_times_as_they_are(sessions: Sessions, received: TestBox, clock: TurnedClock) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, Row, Select, and_, func, not_, or_, select
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.masters.models import Party
@@ -123,7 +123,8 @@ def _rows(filters: Filters, conditions: Sequence[ColumnElement[bool]]) -> Select
             Receipt.document_no,
             Receipt.station_code,
             Receipt.operator,
-            Receipt.opened_at,
+            # A wall clock that nothing vouches for says 1970 as soon as any other time.
+            case((Receipt.clock_set, Receipt.opened_at)).label("opened_at"),
             Receipt.opened_received_at,
             Party.id.label("party_id"),
             Party.name.label("party_name"),
