@@ -15,13 +15,14 @@ is asked about from one entry below the cloud's position: with fewer the box cou
 
 
 def prune(connection: Connection, *, age_s: int, older_than_s: int, limit: int, keep_jobs: Iterable[str] = ()) -> int:
-    """Delete up to `limit` entries, oldest run first, that the cloud has held for `older_than_s`; how many it were.
+    """Delete entries that the cloud has held for `older_than_s`, oldest run first; how many it were.
 
-    `age_s` is the journal's age now. A run that is over goes with its name once all of it is old enough. Of any other the last
+    Up to `limit`, or STAYS more where a run ends. `age_s` is the journal's age now; time without a word of the cloud does not
+    count. A run that is over goes with its name once all of it is old enough. Of any other the last
     STAYS entries stay among those that could go, and nothing from the first step of a job in `keep_jobs` on is taken.
     """
     # An hour's mark is at most an hour younger than the acks in it: the hour that is half over does not count.
-    hour = (age_s - older_than_s) // HOUR_S - 1
+    hour = (_heard_until(connection, age_s) - older_than_s) // HOUR_S - 1
     sql = """
         SELECT run.id, run.acked, (SELECT max(until) FROM acked_at WHERE acked_at.run = run.id AND hour <= ?)
         FROM run ORDER BY run.id
@@ -41,7 +42,7 @@ def _prune_run(connection: Connection, row: int, *, old: int, floor: tuple[int, 
     if found is None or found[0] is None:
         return 0
     first, last = as_number(found[0]), as_number(found[1])
-    end = min(last + 1 if over and old > last else old - STAYS, first + limit)
+    end = last + 1 if over and old > last and last - first < limit + STAYS else min(old - STAYS, first + limit)
     if floor is not None and row >= floor[0]:
         end = min(end, floor[1]) if row == floor[0] else 0
     if end <= first:
@@ -50,6 +51,12 @@ def _prune_run(connection: Connection, row: int, *, old: int, floor: tuple[int, 
     if end > last:
         connection.execute("DELETE FROM run WHERE id=?", (row,))
     return end - first
+
+
+def _heard_until(connection: Connection, age_s: int) -> int:
+    """The journal's age when the cloud last took something: of what became of it since, a restored backup too, nobody knows."""
+    found = connection.execute("SELECT max(hour) FROM acked_at").fetchone()
+    return 0 if found is None or found[0] is None else min(age_s, (as_number(found[0]) + 1) * HOUR_S)
 
 
 def _first_step(connection: Connection, jobs: Iterable[str]) -> tuple[int, int] | None:
