@@ -165,9 +165,10 @@ async def test_without_a_ballast_not_even_deleting_works(medium: Path, ballast: 
     assert freed is bool(ballast)
     opening = Journal.open(medium / "journal.db", clock=clock, firmware="0")
     if not ballast:
-        with contextlib.closing(sqlite3.connect(medium / "journal.db")) as plain:
-            # "disk I/O error" where already the file for shared memory finds no room.
-            pytest.raises(sqlite3.OperationalError, plain.execute, "DELETE FROM entry WHERE seq < 1000")
+        plain = sqlite3.connect(medium / "journal.db")
+        # "disk I/O error" where already the file for shared memory finds no room.
+        with contextlib.closing(plain), pytest.raises(sqlite3.OperationalError):
+            plain.execute("DELETE FROM entry WHERE seq < 1000")
         with pytest.raises(JournalFault):
             async with opening:
                 pass
