@@ -7,10 +7,13 @@ position is noted, as after its answer, and what is noted late is sent again und
 
 import json
 import sqlite3
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
+
+import structlog
 
 from edge.clock import BoxClock
 from edge.errors import JournalFault
@@ -32,6 +35,8 @@ class ProductStore:
     """Our journal. `submit` waits while too much is pending, as whoever reads a device does."""
 
     def open(self, d: str) -> None:
+        # The harness reads standard output.
+        structlog.configure(logger_factory=structlog.PrintLoggerFactory(file=sys.stderr))
         self._path = Path(d) / "journal.db"
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._clock = BoxClock.of_this_machine()

@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import idle, journal, latency, wire
+from bench import capture, drain, idle, journal, lag, latency, peers, wire
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "journal": journal.run,
@@ -19,6 +19,10 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "cloud": latency.run_cloud,
     "idle": idle.run,
     "wire": wire.run,
+    "capture": capture.run,
+    "lag": lag.run,
+    "drain": drain.run,
+    "peers": peers.run,
 }
 
 
