@@ -156,19 +156,25 @@ async def test_a_barred_box_asks_seldom_says_so_once_and_goes_on_when_it_is_let_
 async def test_what_is_gone_from_the_journal_is_told_once_and_holds_up_nobody(
     open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, tmp_path: Path
 ) -> None:
-    old, whole = await earlier_runs(open_journal, note, "a", "b")
+    async with open_journal() as journal:
+        old = journal.run
+        await many(journal, note, 3)
+    (whole,) = await earlier_runs(open_journal, note, "b")
+    async with open_journal() as journal, sending(journal, cloud_inbox) as running:
+        await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
     connection = sqlite3.connect(tmp_path / "journal.db")
     with connection:
-        connection.execute("UPDATE run SET acked = 1 WHERE run = ?", (old,))
-        connection.execute("DELETE FROM entry WHERE seq = 0 AND run = (SELECT id FROM run WHERE run = ?)", (old,))
+        connection.execute("DELETE FROM entry WHERE seq < 2 AND run = (SELECT id FROM run WHERE run = ?)", (old,))
     connection.close()
+    cloud_inbox.restored({})
+    asked = len(cloud_inbox.batches)
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
         await until(lambda: "cloud_refused" in arrived(cloud_inbox, journal.run))
-        await asyncio.sleep(0.05)
+        await until(lambda: arrived(cloud_inbox, whole) == ["b"] and running.sender.waiting() == 4)
         assert not running.task.done()
-        assert old not in {batch.run for batch in cloud_inbox.batches}
-        assert arrived(cloud_inbox, whole) == ["b"]
-    assert (running.sender.facts.alarm, running.pauses) == ("pruned", [])
+        # Once, with what comes behind the cloud's old position; what it asks for then is gone.
+        assert [batch.first for batch in cloud_inbox.batches[asked:] if batch.run == old] == [3]
+    assert running.sender.facts.alarm == "pruned"
 
 
 async def test_a_run_that_was_let_go_whole_does_not_count_against_what_waits(
