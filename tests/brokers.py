@@ -11,16 +11,24 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import paho.mqtt.client as mqtt
 import pytest
+from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from provisioning.broker import ClientFiles, Listening, write_broker
 from provisioning.ca import Authority
+from provisioning.tls import client_ssl_context
+from sync_protocol import routes
 
 START_S = 20.0
 
@@ -72,6 +80,47 @@ class Broker:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(10)
+
+
+class Worker:
+    """Takes messages from the broker as the core's workers do, in a thread of its own. `answer` is asked with the box and its
+    message, None being silence; `gone` are the wills that were heard."""
+
+    def __init__(self, broker: Broker, answer: Callable[[str, bytes], bytes | None], name: str = "ingest") -> None:
+        self.answer = answer
+        self.taken: list[tuple[str, str, bytes]] = []
+        """Topic, content type, content."""
+        self.gone: list[str] = []
+        files = broker.worker(name)
+        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
+        self.client.reconnect_delay_set(1, 1)
+        self.client.tls_set_context(client_ssl_context(ca=files.ca, certificate=files.certificate, key=files.key))
+        self.client.on_connect = self._connected
+        self.client.on_message = self._message
+        self.client.on_socket_open = lambda _client, _data, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.client.connect(broker.host, broker.port, clean_start=True)
+        self.client.loop_start()
+
+    def stop(self) -> None:
+        self.client.disconnect()
+        self.client.loop_stop()
+
+    def say(self, topic: str, payload: bytes) -> None:
+        self.client.publish(topic, payload, qos=1)
+
+    def _connected(self, client: Any, *_more: Any) -> None:
+        client.subscribe([(routes.SHARED_UP, SubscribeOptions(qos=1)), (routes.topic_will("+"), SubscribeOptions(qos=1))])
+
+    def _message(self, client: Any, _data: Any, message: Any) -> None:
+        if message.topic.endswith("/will"):
+            self.gone.append(message.topic)
+            return
+        self.taken.append((message.topic, message.properties.ContentType, message.payload))
+        answer = self.answer(message.topic.split("/")[1], message.payload)
+        if answer is not None:
+            properties = Properties(PacketTypes.PUBLISH)
+            properties.CorrelationData = message.properties.CorrelationData
+            client.publish(message.properties.ResponseTopic, answer, qos=1, properties=properties)
 
 
 @contextmanager

@@ -45,7 +45,13 @@ class MqttCloud:
 
     async def post(self, frame: bytes, *, packed: bool = False) -> Answer:
         """Send one frame; the cloud's answer."""
-        body = await self._ask(frame, routes.FRAME_ZSTD_TYPE if packed else routes.FRAME_TYPE)
+        try:
+            body = await self._ask(frame, routes.FRAME_ZSTD_TYPE if packed else routes.FRAME_TYPE)
+        except CloudAway as exc:
+            if exc.unanswered:
+                # Perhaps the line is half-open: the next attempt finds out sooner than keep-alive would.
+                await self.aclose()
+            raise
         try:
             return answers.parse(body)
         except TextFault as exc:
@@ -80,13 +86,7 @@ class MqttCloud:
 
     async def _ask(self, payload: bytes, kind: str) -> bytes:
         link = await self._connected()
-        try:
-            return await link.ask(payload, kind, self.entropy(CORRELATION_BYTES), self.answer_s)
-        except CloudAway as exc:
-            if exc.unanswered:
-                # Perhaps the line is half-open: the next attempt finds out sooner than keep-alive would.
-                link.close()
-            raise
+        return await link.ask(payload, kind, self.entropy(CORRELATION_BYTES), self.answer_s)
 
     async def _connected(self) -> MqttLink:
         async with self._connecting:

@@ -10,12 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import paho.mqtt.client as mqtt
 import pytest
-from paho.mqtt.enums import CallbackAPIVersion
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.uplink.binding import CloudAway
 from edge.uplink.mqtt import MqttCloud
@@ -30,52 +25,13 @@ from sync_protocol.answers import Ack, Refused
 from sync_protocol.commands import Changed, Session
 from sync_protocol.frame import MAX_FRAME
 from sync_protocol.ids import BoxId
-from tests.brokers import Broker, mosquitto
+from tests.brokers import Broker, Worker, mosquitto
 
 BOX = BoxId("01J8Z3K4M5N6P7Q8R9S0T1V2W3")
 OTHER = BoxId("01J8Z3K4M5N6P7Q8R9S0T1V2W4")
 ACK = Ack(run="0" * 32, acked=1, hash="0" * 64, gen=0, srv_time="2026-05-01T10:00:00Z", enc=("zstd",))
 SESSION = b'{"lease": 7, "srv_time": "2026-05-01T10:00:00Z"}'
 DEADLINE_S = 20.0
-
-
-class Worker:
-    """Takes frames from the broker as the cloud's workers do, and answers what `answer` gives; None is silence."""
-
-    def __init__(self, broker: Broker, name: str = "ingest") -> None:
-        self.taken: list[tuple[str, str, bytes]] = []
-        self.answer: Callable[[bytes], bytes | None] = lambda _frame: ACK.model_dump_json().encode()
-        self.gone: list[str] = []
-        files = broker.worker(name)
-        self.client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=name, protocol=mqtt.MQTTv5)
-        self.client.reconnect_delay_set(1, 1)
-        self.client.tls_set_context(client_ssl_context(ca=files.ca, certificate=files.certificate, key=files.key))
-        self.client.on_connect = self._connected
-        self.client.on_message = self._message
-        self.client.on_socket_open = lambda _c, _d, sock: sock.setsockopt(6, 1, 1)
-        self.client.connect(broker.host, broker.port, clean_start=True)
-        self.client.loop_start()
-
-    def stop(self) -> None:
-        self.client.disconnect()
-        self.client.loop_stop()
-
-    def say(self, topic: str, payload: bytes) -> None:
-        self.client.publish(topic, payload, qos=1)
-
-    def _connected(self, client: Any, *_more: Any) -> None:
-        client.subscribe([(routes.SHARED_UP, SubscribeOptions(qos=1)), (routes.topic_will("+"), SubscribeOptions(qos=1))])
-
-    def _message(self, client: Any, _data: Any, message: Any) -> None:
-        if message.topic.endswith("/will"):
-            self.gone.append(message.topic)
-            return
-        self.taken.append((message.topic, message.properties.ContentType, message.payload))
-        answer = self.answer(message.payload)
-        if answer is not None:
-            properties = Properties(PacketTypes.PUBLISH)
-            properties.CorrelationData = message.properties.CorrelationData
-            client.publish(message.properties.ResponseTopic, answer, qos=1, properties=properties)
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +57,7 @@ def box(tmp_path: Path, authority: Authority, now: datetime) -> Identity:
 
 @pytest.fixture
 def worker(broker: Broker) -> Iterator[Worker]:
-    started = Worker(broker)
+    started = Worker(broker, lambda _box, _frame: ACK.model_dump_json().encode())
     yield started
     started.stop()
 
@@ -152,7 +108,7 @@ async def test_a_frame_goes_up_as_it_is_and_the_answer_to_it_comes_back(connect:
 async def test_an_answer_to_another_frame_is_not_taken_for_this_one(connect: Any, worker: Worker) -> None:
     cloud = connect(answer_s=0.5)
     await answered(cloud)
-    worker.answer = lambda _frame: None
+    worker.answer = lambda _box, _frame: None
     waiting = asyncio.ensure_future(cloud.post(b"second"))
     await until(lambda: worker.taken[-1][2] == b"second")
     worker.say(routes.topic_ack(BOX), ACK.model_dump_json().encode())
@@ -165,10 +121,10 @@ async def test_an_answer_to_another_frame_is_not_taken_for_this_one(connect: Any
 async def test_what_is_no_answer_is_the_cloud_away(connect: Any, worker: Worker, body: bytes) -> None:
     cloud = connect()
     await answered(cloud)
-    worker.answer = lambda _frame: body
+    worker.answer = lambda _box, _frame: body
     with pytest.raises(CloudAway, match="no answer"):
         await cloud.post(b"frame")
-    worker.answer = lambda _frame: b'{"err": "slow_down", "retry_s": 3}'
+    worker.answer = lambda _box, _frame: b'{"err": "slow_down", "retry_s": 3}'
     assert await cloud.post(b"frame") == Refused(err="slow_down", retry_s=3)
 
 
@@ -240,11 +196,11 @@ async def test_a_box_without_a_certificate_is_kept_out(connect: Any, authority: 
 
 async def test_a_broker_that_is_killed_and_comes_back_is_used_again(authority: Authority, now: datetime, connect: Any) -> None:
     with mosquitto(authority, now) as mortal:
-        worker = Worker(mortal)
+        worker = Worker(mortal, lambda _box, _frame: ACK.model_dump_json().encode())
         try:
             cloud = connect(port=mortal.port)
             await answered(cloud)
-            worker.answer = lambda _frame: None
+            worker.answer = lambda _box, _frame: None
             waiting = asyncio.ensure_future(cloud.post(b"on its way"))
             await until(lambda: worker.taken[-1][2] == b"on its way")
             mortal.kill()
@@ -253,7 +209,7 @@ async def test_a_broker_that_is_killed_and_comes_back_is_used_again(authority: A
             with pytest.raises(CloudAway, match="Connect"):
                 await cloud.post(b"frame")
             mortal.start()
-            worker.answer = lambda _frame: ACK.model_dump_json().encode()
+            worker.answer = lambda _box, _frame: ACK.model_dump_json().encode()
             assert await answered(cloud, b"after") == ACK
         finally:
             worker.stop()
@@ -314,7 +270,7 @@ async def test_the_will_tells_of_a_box_that_vanished_and_not_of_one_that_said_go
 
 async def test_messages_come_down_in_order_and_unknown_ones_are_passed_over(connect: Any, worker: Worker) -> None:
     cloud = connect()
-    worker.answer = lambda payload: SESSION if payload == b"6" else ACK.model_dump_json().encode()
+    worker.answer = lambda _box, payload: SESSION if payload == b"6" else ACK.model_dump_json().encode()
     await answered(cloud)
     assert await cloud.open_session(6) == Session(lease=7, srv_time="2026-05-01T10:00:00Z")
     assert worker.taken[-1] == (f"v1/{BOX}/up", routes.SESSION_TYPE, b"6")
