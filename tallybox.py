@@ -19,6 +19,7 @@ import typer
 from cloud.cli.boxes import boxes as cloud_boxes
 from cloud.cli.commands import command as cloud_command
 from cloud.cli.commands import commands as cloud_commands
+from cloud.cli.restored import restored as cloud_restored
 from provisioning.commands import broker_command
 
 NO, SETUP, JOURNAL = 1, 3, 4
@@ -42,6 +43,7 @@ for name, group in (("edge", edge_app), ("cloud", cloud_app), ("sim", sim_app), 
 cloud_app.command("boxes")(cloud_boxes)
 cloud_app.command("command")(cloud_command)
 cloud_app.command("commands")(cloud_commands)
+cloud_app.command("restored")(cloud_restored)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Database = Annotated[str, typer.Option("--db", envvar="TALLYBOX_DATABASE_URL", help="sqlite:///FILE or postgresql://...")]
@@ -341,6 +343,10 @@ def cloud_run(
     time_limit_ms: Annotated[int, typer.Option(min=0, help="Mark times of which less is certain.")] = 2000,
     blobs: Annotated[Path | None, typer.Option(help="Folder of the files that boxes send; else beside a SQLite file.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus figures there, on the same host.")] = None,
+    reuse_port: Annotated[bool, typer.Option("--reuse-port", help="Let other processes listen on the same ports.")] = False,
+    mqtt_host: Annotated[str | None, typer.Option(help="Take frames from this broker, too.")] = None,
+    mqtt_port: int = 8883,
+    mqtt_identity: Annotated[Path | None, typer.Option(help="Folder of this worker's certificate for the broker.")] = None,
 ) -> None:
     """Run the core until stopped; prints {"sync": address, "staff": address} once both are served. Migrate first."""
     from cloud.runner import CloudSettings, SyncTls, run_cloud
@@ -361,15 +367,32 @@ def cloud_run(
         time_limit_ms=time_limit_ms,
         blobs=blobs,
         metrics_port=metrics_port,
+        reuse_port=reuse_port,
     )
     try:
         files = ServerFiles.within(server)
         context = server_ssl_context(files.certificate, files.key, files.ca, require_client=True)
         tls = SyncTls(context, TlsPeerProtocol)
+        broker = _broker(mqtt_host, mqtt_port, mqtt_identity)
         with _database():
-            _until_stopped(run_cloud(settings, tls, announce=lambda sync, staff: _announce(sync=sync, staff=staff)))
+            ready = run_cloud(settings, tls, broker=broker, announce=lambda sync, staff: _announce(sync=sync, staff=staff))
+            _until_stopped(ready)
     except (ProvisioningError, OSError) as exc:
         _fail(exc)
+
+
+def _broker(host: str | None, port: int, identity: Path | None) -> Any:
+    from cloud.ingest.broker_link import Broker
+    from provisioning.broker import ClientFiles
+    from provisioning.tls import client_ssl_context
+
+    if host is None or identity is None:
+        if host is not None or identity is not None:
+            _fail("--mqtt-host and --mqtt-identity go together")
+        return None
+    files = ClientFiles.within(identity)
+    context = client_ssl_context(ca=files.ca, certificate=files.certificate, key=files.key)
+    return Broker(host, port, identity.absolute().name, context)
 
 
 @cloud_app.command("migrate")

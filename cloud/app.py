@@ -38,7 +38,7 @@ def create_sync_app(deps: SyncDeps, *, watch: Watch | None = None, blobs: Blobs 
     app.include_router(ingest_router(deps))
     app.include_router(mirror_router(deps))
     if watch is not None:
-        app.include_router(push_router(deps, watch, _alternate))
+        app.include_router(push_router(deps, watch, alternate))
     if blobs is not None:
         app.include_router(blob_router(deps, blobs))
     for fault, handler in HANDLERS.items():
@@ -51,7 +51,7 @@ def create_sync_app(deps: SyncDeps, *, watch: Watch | None = None, blobs: Blobs 
     return app
 
 
-async def _alternate(session: AsyncSession, box: str, now: datetime) -> None:
+async def alternate(session: AsyncSession, box: str, now: datetime) -> None:
     await leases_alternate(session, box, now=now, taken=Taken(Actor.system("sessions"), now))
 
 

@@ -12,6 +12,7 @@ CloudError
 │   ├── GuardFailed        a condition of the action does not hold
 │   └── SignInRefused      wrong login or password, or locked out
 ├── BoxFault               the box's: its certificate is not one we know, or it is not allowed in
+├── BrokerAway             the broker's: it cannot be reached, or ended the connection
 └── StepFault              the box's: a step cannot be read or contradicts the ones before it
 """
 
@@ -77,6 +78,10 @@ class BoxFault(CloudError):
         super().__init__(f"box refused: {code} ({subject[:64]!r})")
         self.code = code
         self.subject = subject
+
+
+class BrokerAway(CloudError):
+    """The broker cannot be reached or ended the connection; it is tried again."""
 
 
 class StepFault(CloudError):

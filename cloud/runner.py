@@ -9,12 +9,16 @@ from typing import Any
 
 import structlog
 
-from cloud.app import create_sync_app
+from cloud.app import alternate, create_sync_app
 from cloud.blobs.place import blob_folder, open_blobs
 from cloud.db.engine import Sessions, open_sessions
 from cloud.db.migrate import check_migrated
 from cloud.deps import SyncDeps
+from cloud.ingest.broker_link import Broker
+from cloud.ingest.intake import Intake
+from cloud.ingest.mqtt import frame_handlers, work_forever
 from cloud.metrics import Metrics, create_metrics_app
+from cloud.push.mqtt import MqttSessions
 from cloud.push.watch import Watch
 from cloud.receiving.projection import project_forever
 from cloud.takers import TAKERS
@@ -41,6 +45,8 @@ class CloudSettings:
     """Of a time's error: a time that is less certain is marked on the pages."""
     blobs: Path | None = None
     """Folder of the files that boxes send; None: `blobs` beside a SQLite file, and with PostgreSQL no files are taken."""
+    reuse_port: bool = False
+    """Whether other processes of the core listen on the same ports."""
     metrics_port: int | None = None
     """Where Prometheus may ask, on the same host; None: nowhere. Its figures are about every box."""
 
@@ -53,20 +59,28 @@ class SyncTls:
     protocol: Any
 
 
-async def run_cloud(settings: CloudSettings, tls: SyncTls, *, announce: Callable[[str, str], None]) -> None:
-    """Run until cancelled; `announce(sync_url, staff_url)` is called once both listen.
+async def run_cloud(
+    settings: CloudSettings, tls: SyncTls, *, announce: Callable[[str, str], None], broker: Broker | None = None
+) -> None:
+    """Run until cancelled; `announce(sync_url, staff_url)` is called once both listen. With `broker` boxes may come that way.
 
     Raises SettingsFault or DatabaseNewer when the database is not migrated for this program.
     """
     sessions = open_sessions(settings.database_url)
     try:
         await check_migrated(sessions)
-        await _serve(sessions, settings, tls, announce)
+        await _serve(sessions, settings, tls, announce, broker)
     finally:
         await sessions.engine.dispose()
 
 
-async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, announce: Callable[[str, str], None]) -> None:
+async def _serve(
+    sessions: Sessions,
+    settings: CloudSettings,
+    tls: SyncTls,
+    announce: Callable[[str, str], None],
+    broker: Broker | None,
+) -> None:
     wake = asyncio.Event()
     metrics = Metrics()
     deps = SyncDeps(sessions=sessions, wake=wake, metrics=metrics)
@@ -80,8 +94,8 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
     staff_app = create_staff_app(
         StaffDeps(sessions=sessions, browser_libs=settings.browser_libs, settings=staff_settings, wake=wake)
     )
-    sync = Listener(sync_app, listen(settings.host, settings.sync_port), tls.context, tls.protocol)
-    staff = Listener(staff_app, listen(settings.host, settings.staff_port))
+    sync = Listener(sync_app, listen(settings.host, settings.sync_port, shared=settings.reuse_port), tls.context, tls.protocol)
+    staff = Listener(staff_app, listen(settings.host, settings.staff_port, shared=settings.reuse_port))
     async with asyncio.TaskGroup() as tasks:
         if settings.metrics_port is not None:
             figures = Listener(create_metrics_app(sessions, metrics), listen(settings.host, settings.metrics_port))
@@ -90,6 +104,10 @@ async def _serve(sessions: Sessions, settings: CloudSettings, tls: SyncTls, anno
         tasks.create_task(serve(sync))
         tasks.create_task(serve(staff))
         tasks.create_task(watch.run())
+        if broker is not None:
+            sessions_there = MqttSessions(deps, watch, alternate)
+            handlers = {**frame_handlers(Intake(deps)), **sessions_there.handlers}
+            tasks.create_task(work_forever(broker, handlers, sessions_there))
         if blobs is not None:
             tasks.create_task(blobs.sweep_forever())
         tasks.create_task(project_forever(sessions, wake, TAKERS))

@@ -37,9 +37,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket (port 0: a free one), so that the address is known before the server runs. Raises OSError."""
-    found = socket.create_server((host, port), backlog=256)
+def listen(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket (port 0: a free one), so that the address is known before the server runs. Raises OSError.
+
+    `shared`: several processes may listen on the port, and the system gives each connection to one of them (SO_REUSEPORT).
+    """
+    found = socket.create_server((host, port), backlog=256, reuse_port=shared)
     # Connections inherit it. asyncio sets it only where a socket names TCP as its protocol, and this one does not; without it
     # each exchange of small packets waits 40 ms for a delayed acknowledgement.
     found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

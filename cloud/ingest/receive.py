@@ -140,7 +140,8 @@ async def _file(session: AsyncSession, call: _Call, batch: Batch, looks: Sequenc
     verdict = judge(found.position, batch, lambda _seq: known)
     match verdict:
         case Fork(seq):
-            return await _set_aside(session, call, batch, "fork", "fork", found=f"{batch.run}:{seq}")
+            refused = await _set_aside(session, call, batch, "fork", "fork", found=f"{batch.run}:{seq}")
+            return refused.model_copy(update={"gen": found.gen})
         case Gap():
             return await _gap(session, batch, found)
         case Have():
