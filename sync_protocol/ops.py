@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sync_protocol.errors import TextFault
 
-MAX_CONFIGURATION = 48 * 1024
+MAX_CONFIGURATION = 40 * 1024
 """Characters; leaves room for its escaping within a command. A station of ten devices takes three thousand."""
 
 

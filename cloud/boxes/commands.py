@@ -134,7 +134,7 @@ def _checked(order: Order) -> dict[str, Any]:
         args = arguments(order.op, dict(order.args)).model_dump(mode="json")
     except TextFault as exc:
         raise Refused("command_unfit", reason=str(exc)) from exc
-    if len(json.dumps(args)) > MAX_COMMAND_BYTES - 1024:
+    if len(json.dumps(args, ensure_ascii=False).encode()) > MAX_COMMAND_BYTES - 1024:
         raise Refused("command_too_large", limit=str(MAX_COMMAND_BYTES))
     return args
 

@@ -65,8 +65,13 @@ class CommandBook:
         if after != before:
             await self._journal.know(LEASE, str(after.highest))
 
+    async def taken(self, cmd_id: str) -> bool:
+        """Whether a command was taken before, by this process or an earlier one."""
+        sql = "SELECT 1 FROM command WHERE cmd_id=?"
+        return await self._journal.housekeeping(lambda db: db.execute(sql, (cmd_id,)).fetchone() is not None)
+
     async def begin(self, command: Command) -> bool:
-        """Take a command; False when it was taken before, by this process or an earlier one."""
+        """Take a command; False when it was taken before."""
         begun = self._begun()
         if command.cmd_id not in begun:
             begun[command.cmd_id] = [command.lease, command.op]

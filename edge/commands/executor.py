@@ -73,21 +73,18 @@ class Executor:
             await self._wake.wait()
 
     async def _take(self, command: Command) -> None:
-        fence = self._book.fence
-        known = command.lease >= fence.highest and not await self._begin(command)
-        _, verdict = judge(fence, command, known=known, late=self.time.passed(command.not_after))
+        late = self.time.passed(command.not_after)
+        _, verdict = judge(self._book.fence, command, known=await self._book.taken(command.cmd_id), late=late)
         if verdict == "again":
             return
         if verdict == "fenced":
             await self._tell_fenced(command)
             return
+        await self._book.saw(command.lease)
+        await self._book.begin(command)
         result = Result("expired") if verdict == "expired" else await self._carry_out(command)
         log.info("command_ended", cmd_id=command.cmd_id, op=clean(command.op), outcome=result.outcome, detail=result.detail)
         await self._book.finish(self._entry(command.cmd_id, command.lease, command.op, result))
-
-    async def _begin(self, command: Command) -> bool:
-        await self._book.saw(command.lease)
-        return await self._book.begin(command)
 
     async def _tell_fenced(self, command: Command) -> None:
         # It is not taken: under the newest lease it may come again and be done. Each copy of it is told once.

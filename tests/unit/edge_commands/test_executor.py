@@ -76,6 +76,14 @@ async def test_older_lease_is_fenced_also_after_a_restart(open_box: OpenBox) -> 
         assert (await box.until_told(4))[-1] == (command(2).cmd_id, "done")
 
 
+async def test_what_was_taken_is_not_told_again_under_an_older_lease(open_box: OpenBox) -> None:
+    async with open_box() as box:
+        box.executor.give(command(1, lease=7))
+        box.executor.give(command(1, lease=6))
+        box.executor.give(command(2, lease=7))
+        assert await box.until_told(2) == [(command(1).cmd_id, "done"), (command(2).cmd_id, "done")]
+
+
 async def test_session_fences_before_any_command_of_it_came(open_box: OpenBox) -> None:
     async with open_box() as box:
         await box.executor.opened(Session(lease=12, srv_time=NOON), rtt_ns=SECOND)
