@@ -24,6 +24,10 @@ log = structlog.get_logger()
 ANSWER_S = 20.0
 """From publishing to the cloud's answer, two ways through the broker and a commit between them."""
 
+EVENTS_TIMEOUT_S = 900.0
+"""Of silence in a session. A broker does not say that the worker behind it has gone, so that a session is opened anew now and
+then; it costs one message."""
+
 CORRELATION_BYTES = 16
 
 
@@ -36,6 +40,7 @@ class MqttCloud:
     box: BoxId
     entropy: Callable[[int], bytes]
     answer_s: float = ANSWER_S
+    events_timeout_s: float = EVENTS_TIMEOUT_S
     _link: MqttLink | None = None
     _connecting: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -70,7 +75,11 @@ class MqttCloud:
         link = await self._connected()
         yield Changed()
         while True:
-            data = await link.next_down()
+            try:
+                async with asyncio.timeout(self.events_timeout_s):
+                    data = await link.next_down()
+            except TimeoutError as exc:
+                raise CloudAway(f"MQTT: nothing was heard in {self.events_timeout_s:g} s") from exc
             try:
                 yield commands.parse(data)
             except TextFault as exc:

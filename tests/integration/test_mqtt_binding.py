@@ -284,6 +284,19 @@ async def test_messages_come_down_in_order_and_unknown_ones_are_passed_over(conn
     await stream.aclose()
 
 
+async def test_a_session_in_which_nothing_is_heard_ends_and_the_connection_stays(connect: Any, worker: Worker) -> None:
+    """The worker behind the broker may have gone, which a broker does not say."""
+    cloud = connect(events_timeout_s=0.1)
+    await answered(cloud)
+    link = cloud._link
+    messages = cloud.events(7)
+    assert await anext(messages) == Changed()
+    with pytest.raises(CloudAway, match="nothing was heard"):
+        await anext(messages)
+    assert await cloud.post(b"frame") == ACK
+    assert cloud._link is link
+
+
 async def test_a_flood_of_messages_ends_the_connection_and_takes_no_memory(connect: Any, worker: Worker) -> None:
     cloud = connect()
     await answered(cloud)
