@@ -12,6 +12,7 @@ import sys
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import time_ns
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -20,6 +21,7 @@ from cloud.cli.boxes import boxes as cloud_boxes
 from cloud.cli.commands import command as cloud_command
 from cloud.cli.commands import commands as cloud_commands
 from cloud.cli.restored import restored as cloud_restored
+from edge.journal.commands import journal_app
 from provisioning.commands import broker_command
 
 NO, SETUP, JOURNAL = 1, 3, 4
@@ -196,6 +198,21 @@ async def prepare_demo(directory: Path) -> Any:
     return data
 
 
+def _journal_signer(identity: Path) -> Any:
+    """Box, key id and the signing function of an identity's folder."""
+    from provisioning.box_identity import Identity
+    from provisioning.errors import ProvisioningError
+
+    try:
+        who = Identity.load(identity)
+    except ProvisioningError as exc:
+        _fail(exc)
+    return who.box_id, who.key_id, who.sign
+
+
+edge_app.add_typer(journal_app(_journal_signer, time_ns), name="journal", help="The box's journal, looked at from outside.")
+
+
 async def _line_steps(data: Any) -> list[int]:
     """When the demo's box wrote the first step of each line, in nanoseconds since boot."""
     from edge.journal.reader import JournalReader
@@ -252,6 +269,7 @@ def edge_run(
             clock=BoxClock.of_this_machine(),
             entropy=os.urandom,
             firmware=VERSION,
+            certificate_until=who.certificate.not_valid_after_utc.date() if who else None,
             config=config,
         )
         _until_stopped(run_box(settings, given, announce=lambda url: _announce(kiosk=url)))
@@ -475,8 +493,25 @@ def cloud_box(
 
 
 @app.command()
-def verify(ref: str, db: Database, as_json: Json = False) -> None:
-    """Recompute a receipt from its signed entries, and decode every raw frame again. Exit 1 when it does not verify."""
+def verify(
+    ref: Annotated[str | None, typer.Argument(help="A receipt, for example GR-2026-000001.")] = None,
+    db: Annotated[str | None, typer.Option("--db", envvar="TALLYBOX_DATABASE_URL", help="Where the receipt is.")] = None,
+    file: Annotated[Path | None, typer.Option(help="A file made by `edge journal export` instead.")] = None,
+    key: Annotated[Path | None, typer.Option(help="With --file: the box's public key or certificate (PEM).")] = None,
+    as_json: Json = False,
+) -> None:
+    """Recompute a receipt from its signed entries, and decode every raw frame again; or prove an exported journal.
+
+    Exit 1 when it does not verify.
+    """
+    if file is not None:
+        from edge.journal.proving import prove
+
+        ok, found, text = prove(file, key)
+        print(json.dumps(found) if as_json else text)
+        raise typer.Exit(0 if ok else NO)
+    if ref is None or db is None:
+        _fail("give a receipt and --db, or --file", 2)
     from cloud.db.engine import open_sessions
     from cloud.receiving.verify import VerifyReport, verify_receipt
 

@@ -22,6 +22,7 @@ from edge.health.care import About, Care, before_the_journal
 from edge.jobs.desk import DeskSeams, JobDesk
 from edge.jobs.routing import Routing
 from edge.journal.service import Journal
+from edge.journal.store import FILE
 from edge.kiosk.app import create_kiosk
 from edge.kiosk.beacon import Beacon
 from edge.kiosk.deps import LOOPBACK, KioskDeps, KioskSettings
@@ -38,7 +39,7 @@ from edge.web_server import listen, serve
 
 log = structlog.get_logger()
 
-JOURNAL = "journal.db"
+JOURNAL = FILE
 MIRROR = "mirror.db"
 KIOSK = "kiosk.db"
 
@@ -183,6 +184,7 @@ class _Box:
             oldest_waiting_s=oldest_s,
             box_id=box,
             alarm=facts.alarm,
+            hold=facts.hold,
         )
 
     async def _kiosk(self, store: KioskStore, announce: Callable[[str], None]) -> None:

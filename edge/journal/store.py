@@ -9,9 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from edge.errors import JournalDamaged, JournalFault
+from sync_protocol.errors import TextFault
+from sync_protocol.ids import RunId, run_id
 
 SCHEMA = 2
 """Newest file in schema/. A journal with a higher number was written by a newer program and is left alone."""
+
+FILE = "journal.db"
+"""Its name in the box's folder."""
 
 Row = tuple[int, int, str, bytes, bytes, str | None]
 """Run's row id, seq, kind, bytes, hash, id of the entry that this one says again."""
@@ -120,6 +125,13 @@ def as_number(value: object) -> int:
     if not isinstance(value, int):
         raise JournalDamaged(f"the journal holds {type(value).__name__} where a number belongs")
     return value
+
+
+def as_run(value: object) -> RunId:
+    try:
+        return run_id(str(value))
+    except TextFault as exc:
+        raise JournalDamaged(f"the journal holds what is no run's name: {exc}") from exc
 
 
 def as_blob(value: object) -> bytes:

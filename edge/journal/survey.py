@@ -12,7 +12,8 @@ from typing import Any, Final
 
 import orjson
 
-from edge.errors import JournalFault
+from edge.errors import JournalDamaged, JournalFault
+from edge.journal import recovery
 from edge.journal.store import SCHEMA
 from sync_protocol import chain
 from sync_protocol.entries import Position, RunEntry, Stamp, parse
@@ -49,7 +50,7 @@ class Bad:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """One snapshot of a journal, read-only. Raises JournalFault when there is none or it cannot be read."""
+    """One snapshot of a journal, read-only. Raises JournalFault when there is none or it cannot be read, JournalDamaged."""
     if not path.is_file():
         raise JournalFault(f"{path} is not there")
     try:
@@ -62,7 +63,8 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("BEGIN")
             yield connection
     except sqlite3.Error as exc:
-        raise JournalFault(f"{path.name} cannot be read: {exc}") from exc
+        kind = JournalDamaged if recovery.is_damaged(exc) or recovery.is_nonsense(exc) else JournalFault
+        raise kind(f"{path.name} cannot be read: {exc}") from exc
 
 
 def runs_of(connection: sqlite3.Connection) -> list[RunRow]:
@@ -124,6 +126,22 @@ def first_bad(connection: sqlite3.Connection, run: RunRow) -> Bad | None:
             return Bad(here, why)
         digest, expected = stored, expected + 1
     return None if run.acked >= run.first else Bad(EntryId(run.run, run.acked), "entries that the cloud lacks are gone")
+
+
+def damage(path: Path) -> str | None:
+    """What is wrong with the file, all of it looked at: SQLite's own check first, then every chain. None when it is whole.
+
+    Raises JournalFault when it cannot be said: a newer program's file, one that is held.
+    """
+    try:
+        with opened(path) as connection:
+            found = connection.execute("PRAGMA integrity_check(1)").fetchone()
+            if found is None or found[0] != "ok":
+                return str(found[0]) if found else "no answer to a check"
+            bad = next((one for run in runs_of(connection) if (one := first_bad(connection, run)) is not None), None)
+    except JournalDamaged as exc:
+        return str(exc)
+    return None if bad is None else str(bad)
 
 
 def _bad_start(connection: sqlite3.Connection, data: bytes) -> str | None:
