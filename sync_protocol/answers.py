@@ -46,6 +46,8 @@ class Refused(_Answer):
     err: Refusal
     retry_s: float | None = None
     detail: str | None = None
+    gen: int | None = Field(default=None, ge=0)
+    """With `fork`: the cloud's generation, by which the box knows whether what was acked is still there."""
 
 
 Answer = Ack | Need | Refused

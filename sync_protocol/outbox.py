@@ -25,6 +25,8 @@ class RunState:
     acked: int = 0
     stopped: str | None = None
     """Why nothing more of this run is sent: `fork`, `schema`, `pruned`. Asking again would not help."""
+    asked: bool = False
+    """Whether the cloud was restored since it acked this: then `acked` is a guess until the next answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,8 +135,8 @@ def _moved(outbox: Outbox, sent: Send, answer: Ack | Need, position: int, hash_a
     if ours is None and position <= before.tip:
         return stop(outbox, sent.run, "pruned"), [Alarm("pruned", sent.run)]
     if ours is None or ours.hex() != answer.hash:
-        return _forked(outbox, sent.run, min(before.acked, position))
-    after = _with(replace(outbox, barred=None), sent.run, lambda state: replace(state, acked=position))
+        return _forked(outbox, before, answer.gen, position)
+    after = _with(replace(outbox, barred=None), sent.run, lambda state: replace(state, acked=position, asked=False))
     effects: list[Effect] = []
     if answer.gen > outbox.gen:
         # A restored cloud may lack entries of runs that were fully acked: ask about every one of them again. Its answer to a
@@ -147,8 +149,12 @@ def _moved(outbox: Outbox, sent: Send, answer: Ack | Need, position: int, hash_a
     return after, effects
 
 
-def _forked(outbox: Outbox, run: RunId, first: int) -> tuple[Outbox, list[Effect]]:
-    return stop(outbox, run, "fork"), [Alarm("fork", run), Reissue(run, first)]
+def _forked(outbox: Outbox, state: RunState, gen: int | None, position: int) -> tuple[Outbox, list[Effect]]:
+    # What the cloud acked so far carried our hash: up to there its run is ours, unless it was restored since and another
+    # writer's entries came first.
+    sure = not state.asked and gen in {None, outbox.gen}
+    first = min(state.acked, position) if sure else 0
+    return stop(outbox, state.run, "fork"), [Alarm("fork", state.run), Reissue(state.run, first)]
 
 
 def stop(outbox: Outbox, run: RunId, reason: str) -> Outbox:
@@ -159,7 +165,7 @@ def stop(outbox: Outbox, run: RunId, reason: str) -> Outbox:
 def _ask_again(state: RunState, answered: RunId) -> RunState:
     if state.run == answered or not state.acked:
         return state
-    return replace(state, acked=state.acked - 1)
+    return replace(state, acked=state.acked - 1, asked=True)
 
 
 def _refused(outbox: Outbox, sent: Send, answer: Refused) -> tuple[Outbox, list[Effect]]:
@@ -170,8 +176,8 @@ def _refused(outbox: Outbox, sent: Send, answer: Refused) -> tuple[Outbox, list[
         alarm: list[Effect] = [Alarm(answer.err, None)] if outbox.barred != answer.err else []
         return replace(outbox, barred=answer.err), [*alarm, Wait(answer.retry_s or BARRED_RETRY_S)]
     if answer.err == "fork":
-        # What the cloud acked so far carried our hash: up to there its run is ours.
-        return _forked(outbox, sent.run, next(state.acked for state in outbox.runs if state.run == sent.run))
+        state = next(state for state in outbox.runs if state.run == sent.run)
+        return _forked(outbox, state, answer.gen, state.acked)
     return stop(outbox, sent.run, answer.err), [Alarm(answer.err, sent.run)]
 
 

@@ -1,5 +1,7 @@
 """Table `setting`: single values that belong to the database itself, such as its generation. `sequence`: counters."""
 
+from datetime import datetime
+
 from sqlalchemy import Text, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
@@ -36,10 +38,14 @@ async def generation(session: AsyncSession) -> int:
     return int(value or 0)
 
 
-async def start_generation(session: AsyncSession, epoch: str) -> int:
-    """Call after the database was restored: a new generation, and all mirrors are pulled anew. `epoch`: random text."""
+async def start_generation(session: AsyncSession, epoch: str, *, now: datetime) -> int:
+    """Call after the database was restored: a new generation, and all mirrors are pulled anew. `epoch`: random text.
+
+    The number comes from the clock: a backup that is restored a second time counts on from the same number as the first time,
+    and a box that knows the first one's generation would not notice.
+    """
     row = await session.get(Setting, GENERATION, with_for_update=True)
-    number = int(row.value) + 1 if row else 1
+    number = max(int(row.value) + 1 if row else 1, int(now.timestamp()))
     await session.merge(Setting(key=GENERATION, value=str(number)))
     await session.merge(Setting(key=EPOCH, value=epoch))
     return number

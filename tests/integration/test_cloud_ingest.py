@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from cloud.boxes.models import BoxStatus
 from cloud.boxes.registry import set_status
+from cloud.clock import EPOCH
 from cloud.db.engine import Sessions, open_sessions
 from cloud.db.settings_table import start_generation
 from cloud.ingest import receive
@@ -118,7 +119,7 @@ async def test_fork_is_set_aside_and_the_stored_prefix_stays(sessions, box, firs
     box.note()
     for _ in range(2):
         answer = await receive_frame(sessions, box=box.id, frame=box.frame(first), now=box.clock.now)
-        assert answer == Refused(err="fork", detail="fork")
+        assert answer == Refused(err="fork", detail="fork", gen=0)
     assert await _contents(sessions, run.run) == before
     async with sessions.read() as session:
         kept = list(await session.scalars(select(QuarantinedFrame)))
@@ -223,7 +224,7 @@ async def test_unknown_box_is_revoked(sessions, make_box) -> None:
 async def test_answers_carry_the_generation(sessions, box) -> None:
     _journal(box, 1)
     async with sessions.write() as session:
-        await start_generation(session, "epoch")
+        await start_generation(session, "epoch", now=EPOCH)
     answer = await box.send(sessions)
     assert isinstance(answer, Ack)
     assert answer.gen == 1

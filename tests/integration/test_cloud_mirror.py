@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import select
 
+from cloud.clock import EPOCH
 from cloud.db.engine import Sessions
 from cloud.db.settings_table import start_generation
 from cloud.kernel.actor import Actor, Taken
@@ -123,7 +124,7 @@ async def test_restored_cloud_makes_every_mirror_start_anew(sessions, demo) -> N
     mirror = Mirror(sessions)
     await mirror.pull()
     async with sessions.write() as session:
-        await start_generation(session, "another")
+        await start_generation(session, "another", now=EPOCH)
     await mirror.pull()
     assert isinstance(mirror.patches[-1].patch[0], Clear)
     assert await mirror.agrees()

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, StatementError
 
+from cloud.clock import EPOCH
 from cloud.db.engine import Sessions, make_engine
 from cloud.db.migrate import differences, migrate
 from cloud.db.settings_table import Setting, generation, next_number, start_generation
@@ -102,11 +103,16 @@ async def test_numbers_have_no_holes_when_a_transaction_fails(sessions: Sessions
         assert [await next_number(session, "x"), await next_number(session, "y")] == [2, 1]
 
 
-async def test_generation_grows_with_every_restore(sessions: Sessions) -> None:
+async def test_generation_grows_with_every_restore_of_whatever_backup(sessions: Sessions) -> None:
+    first, later = EPOCH + timedelta(seconds=1000), EPOCH + timedelta(seconds=5000)
     async with sessions.write() as session:
         assert await generation(session) == 0
-        assert [await start_generation(session, "e1"), await start_generation(session, "e2")] == [1, 2]
-        assert await generation(session) == 2
+        assert [await start_generation(session, name, now=first) for name in ("e1", "e2")] == [1000, 1001]
+        assert await generation(session) == 1001
+        # The same backup once more: no box has heard this number.
+        await session.delete(await session.get_one(Setting, "generation"))
+        await session.flush()
+        assert await start_generation(session, "e3", now=later) == 5000
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite://", "sqlite:///:memory:"])

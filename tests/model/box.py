@@ -189,7 +189,7 @@ def _answer(run: RunId, answered: Answered) -> Answer:
         return Ack.model_construct(run=run, acked=answered.position, hash=answered.hash, gen=answered.gen, srv_time="")
     if answered.kind == "need":
         return Need.model_construct(run=run, need=answered.position, hash=answered.hash, gen=answered.gen)
-    return Refused.model_construct(err=answered.kind, retry_s=None, detail=None)  # type: ignore[arg-type]
+    return Refused.model_construct(err=answered.kind, retry_s=None, detail=None, gen=answered.gen)  # type: ignore[arg-type]
 
 
 def _hash_at(disk: Disk) -> Callable[[RunId, int], bytes | None]:

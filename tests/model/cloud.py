@@ -112,7 +112,7 @@ def _stored(rules: CloudRules, rows: Rows, frame: Frame, take: Take) -> Rows | N
 
 def _answered(cloud: Cloud, frame: Frame, verdict: Verdict, acked: int) -> Answered:
     if isinstance(verdict, Fork):
-        return Answered("fork")
+        return Answered("fork", gen=cloud.gen)
     rows = cloud.of(frame.run)
     kind = "need" if isinstance(verdict, Gap) else "ack"
     assert isinstance(verdict, Take | Have | Gap)
