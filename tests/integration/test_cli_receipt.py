@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,23 @@ def test_posted_receipt_verifies_field_by_field(played: tuple[Path, Ended]) -> N
     assert all((one["signature"], one["chain"], one["problems"]) == ("good", "good", []) for one in fields)
     for_people = verify(directory / "cloud.db", ref)
     assert (for_people.code, "VERIFIED" in for_people.out, "DOES NOT" in for_people.out) == (0, True, False)
+
+
+def test_times_come_from_the_clouds_clock_and_hold_what_the_clock_of_both_showed(played: tuple[Path, Ended]) -> None:
+    """Box and cloud of the demo share a machine and so a wall clock."""
+    directory, demo = played
+    ref = demo.json["receipt"]
+    told = verify(directory / "cloud.db", ref, "--json").json
+    assert told["opened"]["latest"] < told["finished"]["best"]
+    for one in told["fields"]:
+        time = one["time"]
+        assert (time["basis"], time["sure"], time["missing"]) == ("anchor", True, [])
+        first, showed, last, received = (
+            datetime.fromisoformat(text) for text in (time["earliest"], one["box_time"], time["latest"], one["received_at"])
+        )
+        assert first <= showed <= last
+        assert first <= received
+    assert f"± {told['fields'][0]['time']['err_ms']} ms" in verify(directory / "cloud.db", ref).out
 
 
 def test_receipt_that_is_not_there_is_not_called_false(played: tuple[Path, Ended]) -> None:
