@@ -310,3 +310,8 @@ class Story:
 @pytest.fixture
 def story(box: TestBox) -> Story:
     return Story(box)
+
+
+@pytest.fixture
+def make_story() -> Callable[[TestBox], Story]:
+    return Story
