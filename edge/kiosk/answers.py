@@ -88,7 +88,8 @@ class Answers:
         state = station_state(self._deps, None)
         age = state.sync_age_s
         minutes = None if age is None else age // 60
-        return tuple(state.devices), state.sync.link_up, state.sync.waiting, state.sync.alarm, state.full, minutes
+        sync = state.sync
+        return tuple(state.devices), sync.link_up, sync.waiting, sync.alarm, sync.hold, state.full, minutes
 
     def health(self, locale: str) -> str:
         words, deps = Words(locale), self._deps

@@ -14,3 +14,5 @@ class SyncStatus:
     box_id: str | None
     alarm: str | None = None
     """A refusal of the cloud that needs a person (`fork`, `revoked`...): the code that support asks for."""
+    hold: str | None = None
+    """Why the cloud makes nothing of what it takes from this box, until a person has decided."""

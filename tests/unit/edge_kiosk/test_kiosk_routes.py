@@ -325,10 +325,14 @@ async def test_answers_are_plain_http(kiosk: Kiosk) -> None:
 
 
 @pytest.mark.parametrize("locale", ["he", "en"])
-async def test_a_refusing_cloud_is_said_at_the_foot_with_its_code(kiosk: Kiosk, locale: str) -> None:
+@pytest.mark.parametrize("fact", [{"alarm": "revoked"}, {"hold": "overlap"}])
+async def test_a_cloud_that_refuses_or_holds_back_is_said_at_the_foot_with_its_code(
+    kiosk: Kiosk, locale: str, fact: dict[str, str]
+) -> None:
+    (code,) = fact.values()
     await kiosk.sign_in()
     await kiosk.client.post("/api/locale", data={"locale": locale}, headers={"x-tallybox": "1"})
     quiet = (await kiosk.client.get("/facts")).text
-    kiosk.sync[0] = replace(kiosk.sync[0], alarm="revoked")
+    kiosk.sync[0] = replace(kiosk.sync[0], **fact)
     told = (await kiosk.client.get("/facts")).text
-    assert ("revoked" in quiet, "revoked" in told, 'class="fact bad"' in told) == (False, True, True)
+    assert (code in quiet, code in told, 'class="fact bad"' in told) == (False, True, True)
