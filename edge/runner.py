@@ -17,9 +17,11 @@ from edge.clock import BoxClock
 from edge.clock_watch import ClockWatch
 from edge.commands.executor import Executor
 from edge.devices.hub import DeviceHub
+from edge.disk.levels import Level
 from edge.errands import Files, Place, orders
 from edge.health.care import About, Care, before_the_journal
 from edge.jobs.desk import DeskSeams, JobDesk
+from edge.jobs.news import Sound
 from edge.jobs.routing import Routing
 from edge.journal.service import Journal
 from edge.journal.store import FILE
@@ -89,7 +91,7 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
             certificate_until=given.certificate_until,
             open_jobs=lambda: [desk.job.id for desk in desks if desk.job is not None],
             sender=lambda: uplink.sender if uplink is not None else None,
-            level_changed=lambda: _renew_screens(desks),
+            level_changed=lambda level: _tell_level(desks, level),
             blobs_waiting=files.waiting,
             frees=(files.free,),
         )
@@ -109,8 +111,10 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         await box.run(store, announce)
 
 
-def _renew_screens(desks: list[JobDesk]) -> None:
+def _tell_level(desks: list[JobDesk], level: Level) -> None:
     for desk in desks:
+        if level is Level.FULL:
+            desk.tell(Sound.REJECTED, "refused.full")
         desk.news.changed()
 
 

@@ -114,6 +114,8 @@ class RetentionSettings(_Part):
     acked_days: float = Field(default=14.0, ge=0)
     floor_days: float = Field(default=1.0, ge=0)
     """What is kept even when room is wanted."""
+    full_hours: float = Field(default=1.0, ge=0)
+    """What is kept even when nothing new can be taken."""
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

@@ -46,12 +46,13 @@ class Keeps(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DiskPolicy:
-    """What the settings allow: marks, and for how many days entries stay after the cloud has them; `floor_days` when room is
-    wanted."""
+    """What the settings allow: marks, and for how many days entries stay after the cloud has them: when there is room, when
+    room is wanted, and when nothing new can be taken any more."""
 
     marks: Marks = field(default_factory=Marks)
     acked_days: float = 14.0
     floor_days: float = 1.0
+    full_days: float = 1 / 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ class DiskGuard:
         ballast: Ballast,
         open_jobs: Callable[[], Collection[str]] = tuple,
         frees: Sequence[Frees] = (),
-        level_changed: Callable[[], None] = lambda: None,
+        level_changed: Callable[[Level], None] = lambda _level: None,
         usage: Callable[[Path], Usage] = usage_of,
     ) -> None:
         self._folder = folder
@@ -136,7 +137,7 @@ class DiskGuard:
         if level is not before:
             log.warning("disk_level_changed", now=level, before=before, free=usage.free, total=usage.total)
             self.moved.set()
-            self._level_changed()
+            self._level_changed(level)
         return seen
 
     def _give_ballast(self) -> None:
@@ -161,6 +162,9 @@ class DiskGuard:
     async def _make_room(self) -> None:
         """Oldest first, as far as needed and the policy allows: entries that the cloud has, then files that it has."""
         await self._let_go(self._policy.floor_days, until=lambda seen: not wanted_bytes(seen, self._policy.marks))
+        if self.level is Level.FULL:
+            # Operators stand still: what the cloud took an hour ago is safer there than a pallet that nobody weighs.
+            await self._let_go(self._policy.full_days, until=lambda _: self.level is not Level.FULL)
         for free in self._frees:
             wanted = wanted_bytes(await self._look(), self._policy.marks)
             if wanted:

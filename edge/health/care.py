@@ -34,7 +34,7 @@ class About:
     sender: Callable[[], Sender | None] = lambda: None
     blobs_waiting: Callable[[], int] = lambda: 0
     frees: Sequence[Frees] = ()
-    level_changed: Callable[[], None] = lambda: None
+    level_changed: Callable[[Level], None] = lambda _level: None
     """Called when the medium's level changed: screens are to be made anew."""
 
 
@@ -64,7 +64,7 @@ class Care:
         self.guard = DiskGuard(
             settings.data_dir,
             journal,
-            DiskPolicy(marks, kept.acked_days, kept.floor_days),
+            DiskPolicy(marks, kept.acked_days, kept.floor_days, kept.full_hours / 24),
             ballast=ballast_of(settings),
             open_jobs=about.open_jobs,
             frees=about.frees,

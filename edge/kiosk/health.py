@@ -83,7 +83,7 @@ def _cloud(health: BoxHealth, w: Words) -> Figure:
     uplink = health.uplink
     binding = ltr(uplink.link.upper()) if uplink.link != "none" else w.t("health.no_link")
     if uplink.alarm:
-        return Figure("cloud", w.t("facts.cloud_refuses", code=uplink.alarm), binding, "bad")
+        return Figure("cloud", w.t("health.refuses", code=uplink.alarm), binding, "bad")
     ago = w.t("health.answered", span=_span(uplink.answered_ago_s, w)) if uplink.answered_ago_s is not None else Markup()
     if uplink.link == "none":
         return Figure("cloud", w.t("health.no_link"), ago, "off")
@@ -112,7 +112,8 @@ def _certificate(health: BoxHealth, today: date, w: Words) -> Figure:
         return Figure("certificate", w.t("health.none"), Markup(), "off")
     left = (until - today).days
     state: State = "bad" if left < 0 else "warn" if left < CERTIFICATE_WARN_DAYS else "ok"
-    return Figure("certificate", ltr(day(until.isoformat())), w.t("health.days_left", n=max(left, 0)), state)
+    about = w.t("health.days_left", n=left) if left >= 0 else w.t("health.expired")
+    return Figure("certificate", ltr(day(until.isoformat())), about, state)
 
 
 def _disk(health: BoxHealth, w: Words) -> Figure:

@@ -15,6 +15,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from edge.devices.live import LinkState
+from edge.health.facts import BoxHealth
 from edge.jobs.routing import Routing
 from edge.kiosk.app import create_kiosk
 from edge.kiosk.deps import KioskDeps, KioskSettings
@@ -76,6 +77,8 @@ class RunningKiosk:
     board: Board
     scale_speaks: list[bool]
     """Whether the scale repeats its value, as real ones do; a test empties its mouth."""
+    health: list[BoxHealth]
+    """How the box is; its medium's level turns the screen red."""
 
 
 class _Server:
@@ -118,6 +121,7 @@ class _Server:
             station.masters = masters(PasswordHash((Argon2Hasher(time_cost=1, memory_cost=1024),)).hash("4711"))
             await station.desk.start()
             sync = [SyncStatus(link_up=True, since_ns=station.clock.now_ns(), waiting=0, oldest_waiting_s=None, box_id="BOX")]
+            health = [BoxHealth()]
             settings = KioskSettings(station="receiving-1", px_per_mm=self.px_per_mm, scale=SCALE, scanner=SCANNER)
             app = create_kiosk(
                 KioskDeps(
@@ -130,6 +134,8 @@ class _Server:
                     settings,
                     LIBRARIES,
                     os.urandom,
+                    health=lambda: health[0],
+                    level=lambda: health[0].disk.level,
                 )
             )
             with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -143,7 +149,7 @@ class _Server:
                     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
                     speaks = [True]
                     scale = tasks.create_task(_repeat(station, speaks))
-                    self.running = RunningKiosk(url, station, sync, self._do, app.state.board, speaks)
+                    self.running = RunningKiosk(url, station, sync, self._do, app.state.board, speaks, health)
                     self.ready.set()
                     await self.stop.wait()
                     app.state.board.close()

@@ -144,6 +144,20 @@ async def test_room_is_made_earlier_but_not_below_the_floor(tmp_path: Path) -> N
         assert guard.facts.pruned > 90
 
 
+async def test_a_box_that_stands_still_lets_go_of_what_the_cloud_took_some_hours_ago(tmp_path: Path) -> None:
+    async with box(tmp_path) as one:
+        await one.note(100)
+        await one.acked()
+        guard = one.guard()
+        await one.later(3 * 3600)
+        one.usage[0] = Usage(CARD, 100 * MIB)
+        await guard.check()
+        assert (guard.level, guard.facts.pruned) == (Level.SHED, 0)
+        one.usage[0] = Usage(CARD, 1 * MIB)
+        await guard.check()
+        assert (guard.level, guard.facts.pruned > 90) == (Level.FULL, True)
+
+
 async def test_no_more_goes_than_is_needed(tmp_path: Path) -> None:
     async with box(tmp_path) as one:
         await one.note(4000)
