@@ -92,7 +92,13 @@ async def _serve(
         organisation=settings.organisation, hosts=hosts, zone=settings.zone, time_limit_ms=settings.time_limit_ms
     )
     staff_app = create_staff_app(
-        StaffDeps(sessions=sessions, browser_libs=settings.browser_libs, settings=staff_settings, wake=wake)
+        StaffDeps(
+            sessions=sessions,
+            browser_libs=settings.browser_libs,
+            settings=staff_settings,
+            wake=wake,
+            blobs=blobs.store if blobs is not None else None,
+        )
     )
     sync = Listener(sync_app, listen(settings.host, settings.sync_port, shared=settings.reuse_port), tls.context, tls.protocol)
     staff = Listener(staff_app, listen(settings.host, settings.staff_port, shared=settings.reuse_port))

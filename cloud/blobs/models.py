@@ -52,4 +52,6 @@ class BlobRef(Base):
     media: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
     about: Mapped[dict[str, Any]] = mapped_column(Json)
+    job: Mapped[str | None] = mapped_column(Text, index=True)
+    """Of `about`: what pages look for."""
     received_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -23,6 +23,7 @@ async def note_blob(session: AsyncSession, received: Received) -> None:
         return
     if not _SHA256.fullmatch(entry.sha256) or not 0 <= entry.size <= BIGGEST:
         raise StepFault("bad_blob", f"{clean(entry.sha256)} of {entry.size} bytes")
+    about = {clean(key): clean(value) for key, value in entry.about.items()}
     session.add(
         BlobRef(
             run=received.run,
@@ -32,7 +33,8 @@ async def note_blob(session: AsyncSession, received: Received) -> None:
             size=entry.size,
             media=clean(entry.media)[:100],
             name=clean(entry.name)[:200],
-            about={clean(key): clean(value) for key, value in entry.about.items()},
+            about=about,
+            job=about.get("job"),
             received_at=received.received_at,
         )
     )
@@ -45,9 +47,22 @@ async def blob_status(session: AsyncSession, sha256: str, *, box: str | None = N
     return "pending" if await session.scalar(select(Upload.id).where(*wanted).limit(1)) is None else "stored"
 
 
-async def blobs_about(session: AsyncSession, key: str, value: str) -> list[tuple[BlobRef, Literal["pending", "stored"]]]:
-    """The files that belong to something (`about`: job, device, reading...), in the order of receipt, each with its status."""
-    rows = await session.scalars(
-        select(BlobRef).where(BlobRef.about[key].as_string() == value).order_by(BlobRef.received_at, BlobRef.run, BlobRef.seq)
+async def ref_of(session: AsyncSession, sha256: str) -> BlobRef | None:
+    """The first entry that names a file which its own box sent; None for a file that nobody names or that is not here."""
+    held = select(Upload.id).where(Upload.sha256 == sha256, Upload.box_id == BlobRef.box_id, Upload.stored.is_(True))
+    return await session.scalar(
+        select(BlobRef)
+        .where(BlobRef.sha256 == sha256, held.exists())
+        .order_by(BlobRef.received_at, BlobRef.run, BlobRef.seq)
+        .limit(1)
     )
-    return [(row, await blob_status(session, row.sha256, box=row.box_id)) for row in rows.all()]
+
+
+async def blobs_of_job(session: AsyncSession, job: str) -> list[tuple[BlobRef, Literal["pending", "stored"]]]:
+    """The files that belong to a job, in the order in which entries named them, each with its status."""
+    rows = await session.scalars(
+        select(BlobRef).where(BlobRef.job == job).order_by(BlobRef.received_at, BlobRef.run, BlobRef.seq)
+    )
+    # An entry that was said again in another run is the same file to whoever looks.
+    once = {(row.box_id, row.sha256): row for row in reversed(rows.all())}
+    return [(row, await blob_status(session, row.sha256, box=row.box_id)) for row in reversed(once.values())]

@@ -15,7 +15,7 @@ from cloud.web.access import gate, public
 from cloud.web.assets import Assets
 from cloud.web.errors import DatabaseAway, NotThere, WebFault
 from cloud.web.rendering import Renderer
-from cloud.web.routes import api, boxes, decisions, home, receipts, sign_in
+from cloud.web.routes import api, blobs, boxes, decisions, home, receipts, sign_in
 from cloud.web.settings import StaffDeps
 from cloud.web.shield import Shield
 
@@ -30,7 +30,7 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
     assets = Assets.load(deps.browser_libs)
     app.state.deps = deps
     app.state.renderer = Renderer.build(assets, deps.settings)
-    for routes in (sign_in, home, receipts, decisions, boxes, api):
+    for routes in (sign_in, home, receipts, decisions, boxes, blobs, api):
         app.include_router(routes.router)
 
     @app.get("/static/{version}/{name}")

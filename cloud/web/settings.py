@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloud.blobs.store import BlobStore
 from cloud.clock import Clock, system_clock
 from cloud.db.engine import Sessions
 from cloud.web.i18n import Locale
@@ -33,3 +34,5 @@ class StaffDeps:
     settings: StaffSettings = field(default_factory=StaffSettings)
     clock: Clock = system_clock
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    blobs: BlobStore | None = None
+    """Where files of the boxes lie; None where none are taken."""

@@ -182,6 +182,16 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that belongs to a record; `here` is False while it is still on the box."""
+
+    sha256: str
+    name: str
+    size: int
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """One receipt whole. `cannot_post`: code below `cannot_post.`, None when it can be posted by someone with the role."""
 
@@ -210,6 +220,7 @@ class Receipt:
     header_proofs: tuple[Proof, ...] = ()
     exceptions: tuple[FailedCheck, ...] = ()
     history: tuple[Happening, ...] = field(default=())
+    files: tuple[File, ...] = ()
 
     @property
     def typed(self) -> int:

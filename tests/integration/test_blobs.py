@@ -20,7 +20,7 @@ from sqlalchemy import select
 from cloud.app import create_sync_app
 from cloud.blobs import store as store_module
 from cloud.blobs.models import Blob, BlobRef, Upload
-from cloud.blobs.refs import blob_status, blobs_about
+from cloud.blobs.refs import blob_status, blobs_of_job
 from cloud.blobs.store import DirectoryStore
 from cloud.blobs.uploads import Blobs, Limits
 from cloud.boxes.models import BoxStatus
@@ -413,13 +413,13 @@ async def test_record_says_pending_until_the_file_is_here(core: Core, box) -> No
     await box.deliver(core.sessions)
     await project_all(core.sessions, takers=TAKERS)
     async with core.sessions.read() as session:
-        ((ref, status),) = await blobs_about(session, "job", "j-1")
+        ((ref, status),) = await blobs_of_job(session, "j-1")
         assert (ref.sha256, ref.box_id, status) == (name_of(data), box.id, "pending")
         assert "\x00" not in ref.name
     url = (await create(client, data)).headers["location"]
     await patch(client, url, 0, data)
     async with core.sessions.read() as session:
-        assert [status for _, status in await blobs_about(session, "job", "j-1")] == ["stored"]
+        assert [status for _, status in await blobs_of_job(session, "j-1")] == ["stored"]
         assert len((await session.scalars(select(BlobRef))).all()) == 1
 
 

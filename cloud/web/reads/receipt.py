@@ -5,6 +5,7 @@ import datetime as dt
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloud.blobs.refs import blobs_of_job
 from cloud.boxes.models import Box
 from cloud.kernel.events import history
 from cloud.kernel.models import Event
@@ -25,6 +26,7 @@ async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
     people = await _people(session)
     proofs = [_proof(field, boxes, people) for field in report.fields]
     events = await history(session, "receipt", row.ref)
+    files = await blobs_of_job(session, row.uid)
     lined = list(zip(report.fields, proofs, strict=True))
     of_lines = [_located(problem) for problem in report.problems]
     return views.Receipt(
@@ -57,6 +59,7 @@ async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
             )
             for line in row.lines
         ),
+        files=tuple(views.File(ref.sha256, ref.name, ref.size, here=status == "stored") for ref, status in files),
         header_proofs=tuple(shown for field, shown in lined if field.line is None),
         exceptions=tuple(
             views.FailedCheck(

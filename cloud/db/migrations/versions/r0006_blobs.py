@@ -44,14 +44,17 @@ def upgrade() -> None:
         sa.Column("media", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("about", Json, nullable=False),
+        sa.Column("job", sa.Text(), nullable=True),
         sa.Column("received_at", UtcTime(), nullable=False),
         sa.ForeignKeyConstraint(["box_id"], ["box.id"], name=op.f("fk_blob_ref_box_id")),
         sa.PrimaryKeyConstraint("run", "seq", name=op.f("pk_blob_ref")),
     )
+    op.create_index(op.f("ix_blob_ref_job"), "blob_ref", ["job"], unique=False)
     op.create_index(op.f("ix_blob_ref_sha256"), "blob_ref", ["sha256"], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index(op.f("ix_blob_ref_job"), table_name="blob_ref")
     op.drop_index(op.f("ix_blob_ref_sha256"), table_name="blob_ref")
     op.drop_table("blob_ref")
     op.drop_table("blob")
