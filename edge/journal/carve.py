@@ -56,12 +56,12 @@ def records(database: Path) -> Iterator[Record]:
 
 
 def logged_records(database: Path) -> Iterator[Record]:
-    """Every record in the frames that were written to the log since it was last begun anew, whether SQLite finds them or not:
-    it stops reading at the first frame that is not whole."""
+    """Every record in the frames of the log, whether SQLite finds them or not: it stops reading at the first frame that is not
+    whole."""
     log = database.with_name(database.name + "-wal")
     with database.open("rb") as data, log.open("rb") as written:
         layout = _Layout(data, written, _page_size(data, written))
-        frames = _frames(layout, current_only=True)
+        frames = _frames(layout)
         newest = dict(frames)
         for number, offset in frames:
             yield from _of_page(layout, number, _logged(layout, offset), newest)
@@ -87,21 +87,23 @@ def _records(layout: _Layout) -> Iterator[Record]:
         yield from _of_page(layout, number, _logged(layout, offset), newest)
 
 
-def _frames(layout: _Layout, *, current_only: bool = False) -> list[tuple[int, int]]:
+def _frames(layout: _Layout) -> list[tuple[int, int]]:
     """Page number and offset of every frame of the log, those last that were written since it was last begun anew."""
     if layout.log is None:
         return []
     layout.log.seek(16)
-    salt = layout.log.read(8)
-    old: list[tuple[int, int]] = []
-    current: list[tuple[int, int]] = []
+    salts = [layout.log.read(8)]
+    frames = []
     size = layout.log.seek(0, 2)
     for offset in range(WAL_HEADER, size - WAL_FRAME_HEADER, WAL_FRAME_HEADER + layout.page):
         layout.log.seek(offset)
         header = layout.log.read(16)
-        frames = current if header[8:] == salt else old
+        salts.append(header[8:])
         frames.append((int.from_bytes(header[:4], "big"), offset + WAL_FRAME_HEADER))
-    return current if current_only else old + current
+    # The log is begun anew at its start, with another salt in its header; where that is damaged the first frames tell.
+    current = next((salt for salt in salts[:4] if salts.count(salt) > 1), salts[0])
+    newer = [frame for frame, salt in zip(frames, salts[1:], strict=True) if salt == current]
+    return [frame for frame, salt in zip(frames, salts[1:], strict=True) if salt != current] + newer
 
 
 def _logged(layout: _Layout, offset: int) -> bytes:

@@ -73,13 +73,27 @@ def open_checked(path: Path, connect: store.Connect) -> Opened:
 
 
 def _open_whole(path: Path, connect: store.Connect) -> Opened:
+    # A creation that was cut off left its rollback journal, which only a writer can play back.
+    half_made = path.with_name(path.name + "-journal").exists()
     try:
-        rescued = _look(path)
-        return Opened(store.open_for_writing(path, connect), rescued=tuple(rescued))
+        if not half_made:
+            rescued = _look(path)
+            return Opened(store.open_for_writing(path, connect), rescued=tuple(rescued))
+        return Opened(_open_half_made(path, connect))
     except sqlite3.Error as exc:
         if recovery.is_damaged(exc) or recovery.is_nonsense(exc):
             raise JournalDamaged(str(exc)) from exc
         raise
+
+
+def _open_half_made(path: Path, connect: store.Connect) -> store.Connection:
+    connection = store.open_for_writing(path, connect)
+    try:
+        _check(connection, 0)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _look(path: Path) -> list[Old]:

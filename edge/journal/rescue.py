@@ -8,7 +8,7 @@ of: they are as good as any.
 from pathlib import Path
 
 from edge.errors import JournalDamaged
-from edge.journal import carve
+from edge.journal import carve, rows
 from edge.journal.reissue import Old
 from edge.journal.rows import Tail
 from sync_protocol import chain
@@ -28,6 +28,7 @@ def behind(path: Path, tail: Tail | None) -> list[Old]:
     row, tip = (tail.row, tail.tip) if tail is not None else (0, 0)
     names: dict[int, RunId] = {tail.row: tail.run} if tail is not None else {}
     found: _Found = {}
+    current: RunId | None = None
     for record in carve.logged_records(path):
         match record:
             case (int(run), int(seq), str(kind), bytes(data), bytes(digest), *_) if (run, seq) >= (row, tip) and seq >= 0:
@@ -36,7 +37,12 @@ def behind(path: Path, tail: Tail | None) -> list[Old]:
                     raise JournalDamaged(f"more than {MAX_RESCUED} entries stand behind the last one that can be found")
             case (int(run), str(name), int(), *_) if run > row:
                 names[run] = run_id(name)
-    return [] if not found else list(_proven(found, names, tail))
+            case (rows.CURRENT_RUN, str(name)):
+                current = run_id(name)
+    if found and current is not None:
+        # Where the run's own row is gone, its name is known from its second place.
+        names.setdefault(max(found)[0], current)
+    return _proven(found, names, tail)
 
 
 def _proven(found: _Found, names: dict[int, RunId], tail: Tail | None) -> list[Old]:

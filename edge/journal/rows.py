@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge.errors import JournalDamaged
-from edge.journal.store import Connection, Row, as_blob, as_number, number
+from edge.journal.store import Connection, Row, as_blob, as_number, as_run, number
 from sync_protocol import chain
 from sync_protocol.ids import RunId
 
@@ -36,7 +36,7 @@ class Tail:
 def last_run(connection: Connection) -> Tail | None:
     """The newest run, or None in a new journal."""
     found = connection.execute("SELECT id, run FROM run ORDER BY id DESC LIMIT 1").fetchone()
-    return None if found is None else tail_of(connection, as_number(found[0]), RunId(str(found[1])))
+    return None if found is None else tail_of(connection, as_number(found[0]), as_run(found[1]))
 
 
 def tail_of(connection: Connection, row: int, run: RunId) -> Tail:
@@ -55,7 +55,7 @@ def ends_since(connection: Connection, row: int) -> tuple[tuple[RunId, int], ...
 def unacked(connection: Connection) -> list[tuple[Tail, int]]:
     """Runs with entries that the cloud is not known to hold, oldest first, and the first such entry of each."""
     found = connection.execute("SELECT id, run, acked FROM run ORDER BY id").fetchall()
-    tails = [(tail_of(connection, as_number(row), RunId(str(run))), as_number(acked)) for row, run, acked in found]
+    tails = [(tail_of(connection, as_number(row), as_run(run)), as_number(acked)) for row, run, acked in found]
     return [(tail, acked) for tail, acked in tails if acked < tail.tip]
 
 

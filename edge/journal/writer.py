@@ -71,23 +71,38 @@ class JournalWriter:
         """Take the lock, open the file, make entry 0 durable and start the thread. Raises JournalFault."""
         self._lock = store.lock(self._path)
         self._notices = notices
+        with contextlib.ExitStack() as undo:
+            undo.callback(store.unlock, self._lock)
+            try:
+                self._open_or_salvage()
+            except (sqlite3.Error, OSError) as exc:
+                raise recovery.fault_of(exc, "the journal cannot be opened") from exc
+            undo.pop_all()
+        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
+        self._thread.start()
+
+    def _open_or_salvage(self) -> None:
         try:
-            opened = open_checked(self._path, self._connect)
+            self._open()
+        except sqlite3.Error as exc:
+            if not recovery.is_damaged(exc):
+                raise
+            # Where the check does not look, the first use finds it.
+            aside.set_aside(self._path)
+            self._open()
+
+    def _open(self) -> None:
+        opened = open_checked(self._path, self._connect)
+        with contextlib.ExitStack() as undo:
+            undo.callback(opened.connection.close)
             self._connection = opened.connection
             self._opened_ns = self._origin.clock.now_ns()
             self.known = rows.all_known(self._connection)
             self._age_s = int(self.known.get(rows.AGE, "0"))
             self._begin_run(rows.last_run(self._connection), opened)
-            if opened.folder is not None:
-                aside.finish(opened.folder)
-        except (sqlite3.Error, OSError) as exc:
-            store.unlock(self._lock)
-            raise recovery.fault_of(exc, "the journal cannot be opened") from exc
-        except BaseException:
-            store.unlock(self._lock)
-            raise
-        self._thread = threading.Thread(target=self._work, name="journal", daemon=True)
-        self._thread.start()
+            undo.pop_all()
+        if opened.folder is not None:
+            aside.finish(opened.folder)
 
     @property
     def run(self) -> RunId:
