@@ -3,12 +3,15 @@
 import asyncio
 import contextlib
 import ctypes
+import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from edge.disk.ballast import NAME, Ballast, make_room_to_start, usage_of
@@ -20,6 +23,7 @@ from edge.journal import survey
 from edge.journal.service import Journal
 from sync_protocol.entries import Clk, NoteEntry, ReadingEntry, StampFields
 from sync_protocol.ids import EntryId, RunId
+from tests.integration.commanding import running, stopped
 
 SIZE, BALLAST = 24 * MIB, 4 * MIB
 DAY = 86_400
@@ -208,3 +212,48 @@ async def test_a_medium_that_others_fill_while_the_box_writes_refuses_and_goes_o
         assert (medium / NAME).exists()
         kept += [*more, await door.append(reading(clock, 2))]
     assert there(path, kept)
+
+
+LIBRARIES = Path(__file__).resolve().parents[2] / "node_modules"
+CONFIG = """
+data_dir = "{data}"
+station = "receiving-1"
+browser_libs = "{libs}"
+kiosk = {{ port = 0, locale = "en" }}
+disk = {{ ballast_mib = 4, every_s = 0.2 }}
+"""
+
+
+def wait_for(url: str, level: str, *, ballast: bool) -> None:
+    """Ask until the medium is at that level and the ballast lies there or not."""
+    deadline = time.monotonic() + 40
+    while True:
+        found = httpx.get(f"{url}/health.json").json()["disk"]
+        if (found["level"], found["ballast"]) == (level, ballast):
+            return
+        assert time.monotonic() < deadline, found
+        time.sleep(0.1)
+
+
+def test_the_box_starts_on_a_full_medium_says_so_and_recovers(medium: Path, tmp_path: Path) -> None:
+    if not (LIBRARIES / "htmx.org").exists():
+        pytest.skip("the browser libraries are missing: run script/setup")
+    config = tmp_path / "box.toml"
+    config.write_text(CONFIG.format(data=medium / "box", libs=LIBRARIES))
+    with running("edge", "run", "--config", config) as (process, said):
+        wait_for(said["kiosk"], "ok", ballast=True)
+        process.kill()
+    other = squeeze(medium)
+    with running("edge", "run", "--config", config) as (process, said):
+        wait_for(said["kiosk"], "full", ballast=False)
+        assert "The box is full" in httpx.get(f"{said['kiosk']}/signin").text
+        other.unlink()
+        wait_for(said["kiosk"], "ok", ballast=True)
+        assert "The box is full" not in httpx.get(f"{said['kiosk']}/signin").text
+        assert stopped(process) == 0
+    with survey.opened(medium / "box" / "journal.db") as connection:
+        runs = survey.runs_of(connection)
+        assert [survey.first_bad(connection, run) for run in runs] == [None, None]
+        sql = "SELECT bytes FROM entry WHERE kind = 'health'"
+        levels = [json.loads(data)["disk_level"] for (data,) in connection.execute(sql)]
+    assert {"full", "ok"} <= set(levels)
