@@ -4,17 +4,23 @@ The count is strace's own: of one thread, of calls of one kind on the paths name
 """
 
 import asyncio
+import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
-RUN_S = 60.0
+from tests.faults.producer import GO
+
+RUN_S = 20.0
 """For any traced process to end by itself."""
 
 SYSCALLS = ("pwrite64", "fdatasync", "fsync", "openat", "unlink", "ftruncate", "pread64")
@@ -50,12 +56,17 @@ def files_of(journal: Path) -> list[Path]:
     return [journal.parent, *(journal.with_name(journal.name + more) for more in ("", "-wal", "-shm", "-journal"))]
 
 
-def traced(journal: Path, log: Path, point: Point | None = None) -> list[str]:
-    """What stands before a command: strace in the background, so that the process keeps its parent, signals and exit code."""
+def options(journal: Path, log: Path, point: Point | None = None) -> list[str]:
+    """For strace: what it looks at and where it strikes."""
     syscalls = ",".join(SYSCALLS) if point is None else point.syscall
     where = [part for path in files_of(journal) for part in ("-P", str(path))]
     fault = [] if point is None else ["-e", point.injection]
-    return ["strace", "-D", "--seccomp-bpf", "-f", "-qq", "-o", str(log), "-e", f"trace={syscalls}", *fault, *where]
+    return ["-f", "-o", str(log), "-e", f"trace={syscalls}", *fault, *where]
+
+
+def traced(journal: Path, log: Path, point: Point) -> list[str]:
+    """What stands before a command: strace in the background, so that the process keeps its parent, signals and exit code."""
+    return ["strace", "-D", "--seccomp-bpf", "-qq", *options(journal, log, point)]
 
 
 def calls(log: Path) -> dict[str, int]:
@@ -85,37 +96,60 @@ class Told:
     code: int
     confirmed: dict[int, tuple[str, int]]
     """Number to run and seq."""
-    refused: set[int]
-    errors: str
+    said: str
 
 
-async def produce(journal: Path, first: int, count: int, before: Sequence[str] = ()) -> Told:
-    """Run `tests.faults.producer` to its end."""
-    process = await asyncio.create_subprocess_exec(
-        *before,
-        sys.executable,
-        "-m",
-        "tests.faults.producer",
-        str(journal),
-        str(first),
-        str(count),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
-    )
-    try:
+class Producers:
+    """Makes processes of `tests.faults.producer`, one at a time."""
+
+    def __init__(self, maker: asyncio.subprocess.Process) -> None:
+        self._maker = maker
+
+    @classmethod
+    @asynccontextmanager
+    async def ready(cls) -> AsyncIterator[Self]:
+        maker = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tests.faults.producer",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        try:
+            yield cls(maker)
+        finally:
+            # With whatever it made: one that hangs has failed its test already.
+            with suppress(ProcessLookupError):
+                os.killpg(maker.pid, signal.SIGKILL)
+            await maker.wait()
+
+    async def produce(self, journal: Path, first: int, count: int, log: Path, point: Point | None = None) -> Told:
+        """One process under strace, to its end."""
+        assert self._maker.stdin is not None
+        said = log.with_name(f"{log.name}.said")
+        said.unlink(missing_ok=True)
+        asked = {"journal": str(journal), "first": first, "count": count, "said": str(said)}
+        self._maker.stdin.write(json.dumps(asked).encode() + b"\n")
         async with asyncio.timeout(RUN_S):
-            output, errors = await process.communicate()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    confirmed: dict[int, tuple[str, int]] = {}
-    refused: set[int] = set()
-    for line in output.decode().splitlines():
-        match line.split():
-            case ["+", n, run, seq]:
-                confirmed[int(n)] = (run, int(seq))
-            case ["-", n]:
-                refused.add(int(n))
-    return Told(process.returncode or 0, confirmed, refused, errors.decode(errors="replace"))
+            pid = await self._answer()
+            tracer = await asyncio.create_subprocess_exec(
+                "strace", "-p", str(pid), *options(journal, log, point), stderr=asyncio.subprocess.PIPE
+            )
+            assert tracer.stderr is not None
+            assert b"attached" in await tracer.stderr.readline()
+            self._maker.stdin.write(GO)
+            code = await self._answer()
+            await tracer.communicate()
+        text = said.read_text(errors="replace")
+        confirmed = {int(n): (run, int(seq)) for n, run, seq in (line.split()[1:] for line in _whole(text, "+ "))}
+        return Told(code, confirmed, text)
+
+    async def _answer(self) -> int:
+        assert self._maker.stdout is not None
+        return int(await self._maker.stdout.readline())
+
+
+def _whole(text: str, start: str) -> list[str]:
+    # The last line of a process that was killed may be cut: it was not said.
+    return [line for line in text.rpartition("\n")[0].splitlines() if line.startswith(start)]
