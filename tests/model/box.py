@@ -256,6 +256,11 @@ def contents(disk: Disk) -> frozenset[bytes]:
     return frozenset(w.content(entry) for run in disk.runs for entry in run.entries[run.pruned :] if w.is_reading(entry))
 
 
+def places(disk: Disk) -> set[tuple[RunId, int, bytes]]:
+    """Every entry with its place."""
+    return {(run.name, seq, entry) for run in disk.runs for seq, entry in enumerate(run.entries)}
+
+
 def _run(disk: Disk, name: RunId) -> Run:
     return next(run for run in disk.runs if run.name == name)
 

@@ -6,10 +6,16 @@ from typing import Literal
 
 from sync_protocol import inbox
 from sync_protocol.frame import Batch
+from sync_protocol.ids import EntryId, RunId
 from sync_protocol.inbox import Fork, Gap, Have, Position, StoredHash, Take, Verdict
+from tests.model import box as boxes
 from tests.model import world as w
+from tests.model.branches import after_take, held
 from tests.model.search import Step
 from tests.model.world import Answered, Cloud, Frame, Rows, Work, World
+
+TURNS = 3
+"""A, B, A again: a restored image is silent on one side, so there are two boxes."""
 
 Fate = Literal["posted", "passed_over", "parked", "disputed"]
 
@@ -30,6 +36,10 @@ class CloudRules:
     def next_generation(self, world: World, restored: Cloud) -> int:  # noqa: ARG002 - a mutant looks at it
         """A number that no box has heard, also where the same backup comes back twice."""
         return world.highest_gen + 1
+
+    def held(self, cloud: Cloud) -> dict[RunId, int]:
+        """Of each run the first entry of which nothing is made."""
+        return held(cloud)
 
     def fate(self, cloud: Cloud, text: bytes) -> Fate:
         """What becomes of a step of the job: its place is behind the steps that were posted, and each is posted once."""
@@ -91,7 +101,11 @@ def committed(rules: CloudRules, world: World, number: int) -> World:
         rows = _stored(rules, cloud.of(frame.run), frame, work.verdict)
         if rows is None:
             return world
-        cloud, acked = projected(rules, _with(cloud, rows)), rows.acked
+        stored = _with(cloud, rows)
+        if world.image is not None or len(world.boxes) > 1:  # else there is no second continuation of anything
+            stored = _with(stored, rows._replace(seen=len(stored.rows)))
+            stored = after_take(stored, EntryId(rows.run, rows.acked - 1))
+        cloud, acked = _watched(world, frame, projected(rules, stored)), rows.acked
     if isinstance(work.verdict, Fork):
         cloud = cloud._replace(asides=cloud.asides | {(frame.run, frame.first, frame.entries)})
     world = world._replace(cloud=cloud)
@@ -100,6 +114,21 @@ def committed(rules: CloudRules, world: World, number: int) -> World:
     answers = list(world.answers)
     answers[frame.box] = _answered(cloud, frame, work.verdict, acked)
     return world._replace(answers=tuple(answers))
+
+
+def _watched(world: World, frame: Frame, after: Cloud) -> Cloud:
+    """What was posted although two boxes had taken turns in what is each one's own; the boxes' disks tell, not the lineage."""
+    if len(world.boxes) == 1:
+        return after
+    at = frame.box
+    ours, theirs = (boxes.places(world.boxes[each].disk) for each in (at, 1 - at))
+    own = {(frame.run, frame.first + index, entry) for index, entry in enumerate(frame.entries)} - theirs
+    turns = after.turns
+    if own & ours and turns[-1:] != (at,):
+        turns = (*turns, at)[:3]
+    single = boxes.contents(world.boxes[0].disk) ^ boxes.contents(world.boxes[1].disk)
+    news = {*after.posted} - {*world.cloud.posted}
+    return after._replace(turns=turns, wrongly=after.wrongly | (news & single if len(turns) == TURNS else set()))
 
 
 def _stored(rules: CloudRules, rows: Rows, frame: Frame, take: Take) -> Rows | None:
@@ -121,11 +150,13 @@ def _answered(cloud: Cloud, frame: Frame, verdict: Verdict, acked: int) -> Answe
 
 def projected(rules: CloudRules, cloud: Cloud) -> Cloud:
     """Records are made of all entries of which they may be made."""
+    until = rules.held(cloud)
     for rows in cloud.rows:
-        for entry in rows.entries[rows.taken : rows.acked]:
+        end = min(rows.acked, until.get(rows.run, rows.acked))
+        for entry in rows.entries[rows.taken : end]:
             if w.is_reading(entry):
                 cloud = _posted(rules, cloud, w.content(entry))
-        cloud = _with(cloud, rows._replace(taken=max(rows.taken, rows.acked)))
+        cloud = _with(cloud, rows._replace(taken=max(rows.taken, end)))
     while ready := [text for text in cloud.parked if rules.fate(cloud, text) != "parked"]:
         parked = tuple(text for text in cloud.parked if text != ready[0])
         cloud = _posted(rules, cloud._replace(parked=parked), ready[0])
@@ -141,12 +172,6 @@ def _posted(rules: CloudRules, cloud: Cloud, text: bytes) -> Cloud:
         case "parked" if text not in cloud.parked:
             return cloud._replace(parked=(*cloud.parked, text))
     return cloud
-
-
-def parent_of(rows: Rows) -> tuple[str, int] | None:
-    """The run and the entry that a run's entry 0 names."""
-    name, _, seq = rows.entries[0].decode().partition("<")[2].partition(":")
-    return (name, int(seq)) if name else None
 
 
 def _with(cloud: Cloud, rows: Rows) -> Cloud:

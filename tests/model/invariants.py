@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sync_protocol.outbox import RunState
 from tests.model import box as boxes
+from tests.model import branches
 from tests.model import cloud as clouds
 from tests.model import world as w
 from tests.model.box import BoxRules
@@ -93,12 +94,17 @@ def _own(rows: Rows, until: int) -> list[bytes]:
 
 
 def _behind_the_child(world: World, rows: Rows, posted: dict[bytes, int]) -> bytes | None:
-    parent, own = clouds.parent_of(rows), [text for text in _own(rows, rows.taken) if text in posted]
+    parent, own = branches.parent_of(rows.entries), [text for text in _own(rows, rows.taken) if text in posted]
     if parent is None or not own:
         return None
-    found = next((other for other in world.cloud.rows if w.short(other.run) == parent[0]), None)
+    found = next((other for other in world.cloud.rows if other.run == parent[0]), None)
     earlier = _own(found, min(found.acked, parent[1] + 1)) if found is not None else []
     return next((text for text in earlier if posted.get(text, -1) > posted[own[0]]), None)
+
+
+def i12_no_posting_of_an_overlap(world: World) -> str | None:
+    """When two boxes took turns under one name, nothing more of what is either one's own is posted by itself."""
+    return f"posted: {_words(world.cloud.wrongly)}" if world.cloud.wrongly else None
 
 
 def i8_unacked_is_kept(world: World) -> str | None:
@@ -141,6 +147,8 @@ def _missing(world: World) -> str | None:
     missing = world.confirmed - world.destroyed - _in_cloud(world)
     if missing:
         return f"stuck on the box: {_words(missing)}"
+    if any(branch.overlap for branch in world.cloud.branches):
+        return None  # it waits for a person
     unposted = world.confirmed - world.destroyed - {*world.cloud.posted} - world.cloud.disputed
     # What follows a step that was destroyed with its disk waits for a person.
     unposted = unposted if not world.destroyed else frozenset()

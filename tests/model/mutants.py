@@ -123,6 +123,14 @@ class PostsWhatIsSaidAgain(CloudRules):
 
 
 @dataclass(frozen=True)
+class PostsWhatIsHeld(CloudRules):
+    """An overlap is noticed, and records are made all the same."""
+
+    def held(self, cloud: Cloud) -> dict[RunId, int]:  # noqa: ARG002 - that is the fault
+        return {}
+
+
+@dataclass(frozen=True)
 class PostsAsItComes(CloudRules):
     """A step does not wait for the steps before it."""
 

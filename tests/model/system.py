@@ -21,6 +21,7 @@ ALWAYS: tuple[Invariant[World], ...] = (
     invariants.i5_content_is_its_writers,
     invariants.i6_posted_in_order,
     invariants.i8_unacked_is_kept,
+    invariants.i12_no_posting_of_an_overlap,
 )
 
 

@@ -50,6 +50,9 @@ MUTANTS = {
     "counts what is said again": Caught(
         Config(Left(writes=2, snapshots=1), QUICK, mutants.PostsWhatIsSaidAgain(), forks=True), "i3_posted_once", 10
     ),
+    "posts what is held": Caught(
+        Config(Left(writes=2, clones=1), QUICK, mutants.PostsWhatIsHeld()), "i12_no_posting_of_an_overlap", 14
+    ),
     "posts as it comes": Caught(
         Config(Left(writes=2, backups=1, cloud_restores=1, crashes=1), QUICK, mutants.PostsAsItComes()),
         "i6_posted_in_order",

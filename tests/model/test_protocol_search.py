@@ -14,8 +14,8 @@ PARTS = BoxRules(slow_disk=False, frame_entries=2, part_frames=True)
 TWO = CloudRules(workers=2)
 
 BOUNDED = {
-    "restart and an older image": Config(Left(writes=2, crashes=1, images=1, image_restores=1), BoxRules(late_frames=0)),
-    "a copied disk": Config(Left(writes=2, clones=1), QUICK),
+    "restart and an older image": Config(Left(writes=2, crashes=1, images=1, image_restores=1), SURE),
+    "a copied disk": Config(Left(writes=2, clones=1), SURE),
     "a restored cloud, retention, an older image": Config(
         Left(writes=2, backups=1, cloud_restores=1, images=1, image_restores=1), SURE, retention=True
     ),
@@ -33,6 +33,10 @@ BOUNDED = {
 }
 
 DEEP = {
+    "a copied disk, stray frames": Config(Left(writes=2, clones=1), QUICK),
+    "restart and an older image, a slow disk": Config(
+        Left(writes=2, crashes=1, images=1, image_restores=1), BoxRules(late_frames=0)
+    ),
     "restart and an older image, stray frames": Config(Left(writes=2, crashes=1, images=1, image_restores=1)),
     "a copied disk and a restart": Config(Left(writes=2, clones=1, crashes=1), SURE),
     "a restored cloud with everything": Config(

@@ -80,6 +80,18 @@ class Rows(NamedTuple):
     entries: Entries
     acked: int
     taken: int = 0
+    seen: int = 0
+    """How many runs the cloud knew when it took the last of this."""
+
+
+class Branch(NamedTuple):
+    """Two continuations of entry `seq` of a run; a side is named by the run that begins it."""
+
+    run: RunId
+    seq: int
+    older: RunId
+    newer: RunId
+    overlap: bool = False
 
 
 class Cloud(NamedTuple):
@@ -92,6 +104,11 @@ class Cloud(NamedTuple):
     parked: Entries = ()
     disputed: frozenset[bytes] = frozenset()
     asides: frozenset[tuple[RunId, int, Entries]] = frozenset()
+    branches: tuple[Branch, ...] = ()
+    turns: tuple[int, ...] = ()
+    """For the check alone: which box's own part of a shared journal was taken, one entry for each change, three at most."""
+    wrongly: frozenset[bytes] = frozenset()
+    """For the check alone: what was posted of either box's own part after they had taken turns."""
 
     def of(self, run: RunId) -> Rows:
         return next((rows for rows in self.rows if rows.run == run), Rows(run, (), 0))
