@@ -93,6 +93,7 @@ async def test_frames_fall_back_and_come_back_to_the_preferred_way(https: Way, m
         await asyncio.sleep(0)
 
     probing = asyncio.ensure_future(ways.keep_probing(sleep))
+    await asyncio.sleep(0)  # it waits for something to look after
     try:
         with capture_logs() as logs:
             https.works = False
