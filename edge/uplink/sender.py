@@ -7,6 +7,7 @@ import structlog
 
 from edge.anchoring import Anchoring
 from edge.clock import Clock
+from edge.errors import JournalFault
 from edge.journal.service import Journal
 from edge.uplink import pace
 from edge.uplink.backoff import Backoff
@@ -113,7 +114,7 @@ class Sender:
         await self._note_exchange(prepared, took_ns, heard)
         if isinstance(answer, Ack):
             # `heard` is the moment of the answer: what was done since must not count as its way.
-            await self._anchoring.heard(answer.srv_time, heard, took_ns)
+            await self._kept("anchor", self._anchoring.heard(answer.srv_time, heard, took_ns))
         return await self._take(prepared, answer)
 
     async def _frame(self, send: Send) -> Prepared | None:
@@ -183,9 +184,8 @@ class Sender:
     async def _make_way(self) -> None:
         """Nothing that is written from now on shall stand in line behind an outage."""
         self._look_at_journal()
-        if wants_fresh_run(self._outbox):
-            run = await self._journal.fresh_run()
-            log.info("live_lane_opened", run=run, waiting=self.waiting())
+        if wants_fresh_run(self._outbox) and await self._kept("fresh_run", self._journal.fresh_run()):
+            log.info("live_lane_opened", run=self._journal.run, waiting=self.waiting())
 
     async def _take(self, prepared: Prepared, answer: Answer) -> float | None:
         hashes = await self._our_hash(prepared, answer) if isinstance(answer, Ack | Need) else {}
@@ -258,14 +258,24 @@ class Sender:
     async def _stopped(self, run: RunId, reason: str) -> None:
         """Nothing more of this run is sent, also after a restart. A forked one is stopped when all of it was said again."""
         if reason != "fork":
-            await self._journal.stop_run(run, reason)
+            await self._kept("stop", self._journal.stop_run(run, reason))
         await self._alarm(reason, run)
 
     async def _alarm(self, reason: str, run: RunId | None) -> None:
         self.facts.alarm = reason
         log.error("cloud_refused", reason=reason, run=run)
         note = NoteEntry(**self._clock.stamp(), name="cloud_refused", data={"reason": reason, "run": run})
-        await self._journal.append(note)
+        await self._kept("note", self._journal.append(note))
+
+    async def _kept(self, what: str, keeping: Awaitable[object]) -> bool:
+        """Whether the journal took what is good to have. On a full disk it does not, and then the line must drain all the same:
+        only what the cloud has can be let go of."""
+        try:
+            await keeping
+        except JournalFault as exc:
+            log.warning("not_kept", what=what, reason=str(exc))
+            return False
+        return True
 
 
 def _behind(tip: int, acked: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from edge.errors import JournalFull
 from edge.uplink.backoff import ASKED_CAP_S, Backoff
 from edge.uplink.binding import CloudAway
 from sync_protocol.answers import Ack, Need, Refused
@@ -446,6 +447,30 @@ async def test_a_box_that_stops_before_it_has_asked_a_restored_cloud_asks_after_
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
         await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
     assert [arrived(cloud_inbox, run) for run in old] == [["a"], ["b"], ["c"]]
+
+
+async def test_a_full_disk_does_not_keep_the_journal_from_draining(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the cloud has can be let go of: the way out of a full disk leads through the uplink."""
+    (old,) = await earlier_runs(open_journal, note, "a")
+    async with open_journal() as journal:
+        await many(journal, note, LONG_BACKLOG + 100)
+
+        async def refuse(*_more: Any) -> None:
+            raise JournalFull("the disk is full")
+
+        for name in ("append", "fresh_run", "stop_run"):
+            monkeypatch.setattr(journal, name, refuse)
+        cloud_inbox.script = [Refused(err="schema")]
+        with capture_logs() as logs:
+            async with sending(journal, cloud_inbox) as running:
+                await until(lambda: running.sender.waiting() == 2)
+                assert not running.task.done()
+        assert [batch.run for batch in cloud_inbox.batches].count(old) == 1
+        assert arrived(cloud_inbox, journal.run) == [f"n{n}" for n in range(LONG_BACKLOG + 100)]
+    kinds = [line["what"] for line in logs if line["event"] == "not_kept"]
+    assert kinds[:4] == ["fresh_run", "stop", "note", "anchor"]
 
 
 async def test_what_the_cloud_holds_back_is_known(
