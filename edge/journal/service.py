@@ -5,7 +5,6 @@ import secrets
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -13,36 +12,38 @@ import structlog
 
 from edge.clock import Clock
 from edge.errors import JournalBroken, JournalFault
-from edge.journal import medium, retention, rows, salvage
+from edge.journal import aside, medium, retention, rows, salvage
+from edge.journal.again import Again
 from edge.journal.notices import Durable, Notices
 from edge.journal.opening import SALVAGE
 from edge.journal.queue import Origin, Place
 from edge.journal.reader import GENERATION, JournalReader
-from edge.journal.reissue import CHUNK, Again, Old, Reissuer, references, renamed
+from edge.journal.reissue import references, renamed
 from edge.journal.stats import JournalStats, stats_of
 from edge.journal.store import Connect, Connection, connect_sqlite
 from edge.journal.writer import REOPEN_AFTER_S, JournalWriter
-from sync_protocol.entries import Encoded, Entry, NoteEntry, StepEntry
+from sync_protocol.entries import Encoded, Entry, StepEntry
 from sync_protocol.ids import EntryId, RunId
 
 log = structlog.get_logger()
 
 T = TypeVar("T")
 
-MAX_NAMED = 200
-"""Entries that a note names by their ids: 8 kB of them; the count tells of all."""
+TAKEN = "taken:"
+"""Beginning of the keys under which salvage files are known that somebody takes care of."""
 
 
 class Journal:
     """One start of the journal inside one event loop. Its runs follow each other; entries know theirs."""
 
-    def __init__(self, writer: JournalWriter, reader: JournalReader, clock: Clock) -> None:
+    def __init__(self, path: Path, writer: JournalWriter, reader: JournalReader, clock: Clock) -> None:
         self._writer = writer
         self.reader = reader
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._tips: dict[RunId, int] = {writer.durable.run: writer.durable.tip}
         self._settled = writer.last_ticket()
-        self._clock = clock
+        self._path = path
+        self._again = Again(writer, reader, clock, self._durable)
         self._turns = asyncio.Lock()
         self._reissuing = asyncio.Lock()
         self._renamed = False
@@ -87,9 +88,9 @@ class Journal:
         await asyncio.to_thread(writer.start, notices)
         try:
             async with JournalReader.open(path) as reader:
-                journal = cls(writer, reader, clock)
+                journal = cls(path, writer, reader, clock)
                 journal._renamed = await reader.has_reissued()
-                await journal.take_salvaged(path.parent)
+                await journal.take_salvaged()
                 yield journal
         finally:
             # Last, so that the log is moved into the file: a reader that is still there would keep it.
@@ -148,46 +149,29 @@ class Journal:
                 await self.fresh_run()
             else:
                 await self._durable(self._writer.last_ticket())
-            again = Reissuer(self._place_again, self.reader.renamed)
-            todo = await self.reader.not_said_again(run, first, CHUNK)
-            if todo:
-                await again.write(await self._not_yet(await self.reader.devices_before(run, first)))
-            while todo:
-                await again.write(todo)
-                todo = await self.reader.not_said_again(run, _behind(todo), CHUNK)
-            await self._close_reissue(again)
+            written = await self._again.forked(run, first)
         await self.stop_run(run, "fork")
-        return again.written
+        return written
 
-    async def take_salvaged(self, folder: Path) -> None:
+    async def take_salvaged(self) -> None:
         """Say again what was salvaged of a damaged journal, as far as that was not done. Raises as `append`."""
         for key, name in [*self._writer.known.items()]:
             if not key.startswith(SALVAGE) or not name:
                 continue
             self._renamed = True
-            again = Reissuer(self._place_again, self.reader.renamed)
-            olds = salvage.olds_of(folder / name)
-            while chunk := list(islice(olds, CHUNK)):
-                await again.write(await self._not_yet(chunk))
-            await self._close_reissue(again)
+            written = await self._again.salvaged(self._path.with_name(name))
             await self.know(key, "")
-            log.info("journal_salvage_taken", file=name, entries=again.written)
+            log.info("journal_salvage_taken", file=name, entries=written)
 
-    async def _not_yet(self, olds: Sequence[Old]) -> list[Old]:
-        done = await self.reader.renamed([old.id for old in olds])
-        return [old for old in olds if old.id not in done]
+    def salvage_files(self) -> list[Path]:
+        """Files with what was salvaged of damaged journals, oldest first, that nobody has taken charge of."""
+        folders = aside.folders(self._path)
+        files = [salvage.salvage_file(self._path, aside.number_of(folder)) for folder in folders]
+        return [file for file in files if file.exists() and self.known(TAKEN + file.name) is None]
 
-    async def _place_again(self, entries: Sequence[Again]) -> None:
-        await self._durable(self._writer.submit_again(entries))
-
-    async def _close_reissue(self, again: Reissuer) -> None:
-        if again.has_devices:
-            # The descriptions that were said again are older than today's, which hold for what is captured from now on.
-            await self._durable(self._writer.repeat_preamble())
-        if again.skipped:
-            data = {"count": len(again.skipped), "entries": again.skipped[:MAX_NAMED]}
-            note = NoteEntry(**self._clock.stamp(), name="reissue_incomplete", data=data)
-            await self._durable(self._writer.submit(note).ticket)
+    async def salvage_taken(self, file: Path) -> None:
+        """Somebody else takes care that the cloud gets a salvage file: it is not offered again."""
+        await self.know(TAKEN + file.name, "1")
 
     async def housekeeping(self, work: Callable[[Connection], T], *, transaction: bool = True) -> T:
         """Let `work` run on the writer's connection between two commits; its changes are durable when this returns.
@@ -296,7 +280,3 @@ def _first(run: RunId | None, entropy: Callable[[int], bytes]) -> Callable[[int]
     """Randomness that gives the wanted run's name first."""
     wanted = [bytes.fromhex(run)] if run is not None else []
     return lambda count: wanted.pop() if wanted else entropy(count)
-
-
-def _behind(olds: Sequence[Old]) -> int:
-    return EntryId.parse(olds[-1].id).seq + 1

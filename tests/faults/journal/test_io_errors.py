@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from edge.errors import JournalFault
-from edge.journal.store import connect_sqlite
-from tests.faults.journal.working import Day, look
+from tests.faults.journal.working import Day, connect_unsynced, look
 
 SEED = 5
 
@@ -27,7 +26,7 @@ class Failing:
         self._done = done
 
     def connect(self, path: Path) -> "Connection":
-        return Connection(connect_sqlite(path), self)
+        return Connection(connect_unsynced(path), self)
 
     def run(self, execute: Any, *args: Any) -> sqlite3.Cursor:
         self.statements += 1

@@ -249,3 +249,17 @@ async def test_cut_off_at_any_moment_the_work_is_completed_at_the_next_start(
     assert {name for name in lost if not acked(name)} == {f"{SECOND}:108"}
     assert len(aside.folders(path)) == 1
     assert aside.unfinished(path) is None
+
+
+async def test_a_salvage_file_is_offered_until_somebody_takes_charge_of_it(journals: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(journals / "closed", tmp_path / "box") / "journal.db"
+    path.write_bytes(b"x" * 5000)
+    for _ in range(2):
+        async with opened(path) as journal:
+            (file,) = journal.salvage_files()
+    async with opened(path) as journal:
+        await journal.salvage_taken(file)
+        assert journal.salvage_files() == []
+    async with opened(path) as journal:
+        assert journal.salvage_files() == []
+    assert file.name == "salvage-1.jsonl"

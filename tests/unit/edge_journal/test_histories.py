@@ -18,7 +18,7 @@ from edge.journal.service import Journal
 from sync_protocol import chain
 from sync_protocol.entries import NoteEntry, RunEntry, StepEntry, parse
 from sync_protocol.ids import EntryId, RunId
-from tests.faults.journal.working import TurnClock
+from tests.faults.journal.working import TurnClock, connect_unsynced
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class Histories(RuleBasedStateMachine):
 
     @initialize()
     def open(self) -> None:
-        self.context = Journal.open(self.path, clock=self.clock, firmware="0")
+        self.context = Journal.open(self.path, clock=self.clock, firmware="0", connect=connect_unsynced)
         self.journal = self.run(self.context.__aenter__())
 
     def teardown(self) -> None:
@@ -193,5 +193,5 @@ class Histories(RuleBasedStateMachine):
 
 TestHistories = Histories.TestCase
 TestHistories.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
 )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from edge.errors import JournalFull
-from edge.journal import service
+from edge.journal import reissue
 from edge.journal.reissue import references, renamed, said_again
 from sync_protocol.entries import DeviceEntry, parse
 from sync_protocol.ids import EntryId, RunId, run_id
@@ -58,7 +58,7 @@ async def test_it_is_done_once_however_often_it_is_asked_for(opened: Any, note: 
 async def test_steps_name_the_readings_as_they_are_called_now(
     opened: Any, note: Any, step: Any, contents: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", 3)
+    monkeypatch.setattr(reissue, "CHUNK", 3)
     async with opened(run=RUN) as journal:
         readings = [str(await journal.append(note(f"reading {n}"))) for n in range(4)]
         for n in range(4):
@@ -135,7 +135,7 @@ async def test_what_is_too_long_to_be_said_again_is_named(opened: Any, note: Any
 async def test_cut_off_by_a_full_disk_it_is_completed_by_the_next_call(
     opened: Any, note: Any, contents: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(service, "CHUNK", 2)
+    monkeypatch.setattr(reissue, "CHUNK", 2)
     async with opened(run=RUN) as journal:
         for n in range(7):
             await journal.append(note(f"n{n}"))
