@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,10 +21,14 @@ from provisioning.box_identity import Identity
 from provisioning.ca import Authority, init_authority
 from provisioning.enroll import enroll, enroll_server
 from sync_protocol.ids import new_box_id
+from tests.brokers import Broker, mosquitto
 from tests.faults.histories import Key
 from tests.faults.postgres import Postgres
 
 LIBRARIES = Path(__file__).resolve().parents[2] / "node_modules"
+
+WORKERS = ("ingest-0", "ingest-1")
+"""Processes of the core, by the name that each has to a broker."""
 
 WAIT_S = 90.0
 """For a box to have sent everything, on a machine that does other work too."""
@@ -95,7 +99,9 @@ class Fleet:
     workers: list[Part]
     relay: Relay
     box: BoxProcess
-    ports: list[int] = field(default_factory=list)
+    ports: list[int]
+    """Of the workers' own listeners."""
+    broker: Broker | None
 
     def cloud_rows(self) -> dict[Key, bytes]:
         """What the cloud holds of the box; asserts that every run is whole from its beginning."""
@@ -130,10 +136,13 @@ async def prepared(folder: Path, url: str) -> tuple[Authority, Identity]:
     return authority, identity
 
 
-def worker(folder: Path, number: int, url: str, port: int = 0) -> Part:
-    """One process of the core; where there are several, the relay chooses."""
+def worker(folder: Path, number: int, url: str, *, port: int = 0, broker: Broker | None = None) -> Part:
+    """One process of the core; where there are several, the relay or the broker chooses."""
     where = ["--db", url, "--server", str(folder / "server"), "--libs", str(LIBRARIES)]
     ports = ["--sync-port", str(port), "--staff-port", "0"]
+    if broker is not None:
+        identity = str(broker.folder / "workers" / WORKERS[number])
+        ports += ["--mqtt-host", broker.host, "--mqtt-port", str(broker.port), "--mqtt-identity", identity]
     return Part(f"cloud {number}", ["cloud", "run", *where, *ports], folder / f"cloud-{number}.log")
 
 
@@ -142,20 +151,23 @@ def port_of(part: Part) -> int:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, database: Postgres, *, rate: float, workers: int = 2) -> AsyncIterator[Fleet]:
-    """Everything runs, the box makes readings. Nothing runs any more afterwards."""
+async def fleet(folder: Path, database: Postgres, *, rate: float, by_broker: bool = False) -> AsyncIterator[Fleet]:
+    """Everything runs, the box makes readings and sends them by HTTPS or by MQTT. Nothing runs any more afterwards."""
     authority, identity = await prepared(folder, database.url)
     async with AsyncExitStack() as stack:
-        parts = [worker(folder, number, database.url) for number in range(workers)]
+        broker = None
+        if by_broker:
+            broker = stack.enter_context(mosquitto(authority, datetime.now(UTC), workers=WORKERS))
+        parts = [worker(folder, number, database.url, broker=broker) for number in range(len(WORKERS))]
         for number, part in enumerate(parts):
             stack.push_async_callback(part.stop)
             await part.start()
             # A second time on the port of the first: whoever holds its address finds it again.
-            part.arguments = worker(folder, number, database.url, port_of(part)).arguments
-        relay = await stack.enter_async_context(Relay.to(port_of(parts[0])))
+            part.arguments = worker(folder, number, database.url, port=port_of(part), broker=broker).arguments
+        relay = await stack.enter_async_context(Relay.to(broker.port if broker else port_of(parts[0])))
         (folder / "box").mkdir()
-        way = f"https://127.0.0.1:{relay.port}"
+        way = f"{'mqtt' if broker else 'https'}://127.0.0.1:{relay.port}"
         box = BoxProcess(folder / "box" / "journal.db", folder / "identity", way, rate, folder / "said")
         stack.push_async_callback(box.kill)
         await box.start()
-        yield Fleet(folder, authority, identity, database, parts, relay, box, [port_of(part) for part in parts])
+        yield Fleet(folder, authority, identity, database, parts, relay, box, [port_of(part) for part in parts], broker)

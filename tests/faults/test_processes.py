@@ -80,17 +80,25 @@ async def refused_connections(all_of_it: Fleet, draw: random.Random) -> None:
     await asyncio.sleep(draw.uniform(0.2, 1.0))
 
 
+async def kill_broker(all_of_it: Fleet, draw: random.Random) -> None:
+    assert all_of_it.broker is not None
+    all_of_it.broker.kill()
+    await asyncio.sleep(draw.uniform(0, 0.5))
+    await asyncio.to_thread(all_of_it.broker.start)
+
+
 FAULTS: tuple[Fault, ...] = (
-    kill_box, kill_worker, kill_database, other_worker, slow_line, cut_line, half_open_line, lost_answers, doubled_bytes,
-    replayed_bytes, refused_connections,
+    kill_box, kill_worker, kill_database, slow_line, cut_line, half_open_line, lost_answers, doubled_bytes, replayed_bytes,
+    refused_connections,
 )  # fmt: skip
 
 
 async def play(all_of_it: Fleet, draw: random.Random, rounds: int) -> Counter[str]:
     """Every fault once a round, in an order of its own, with some calm between them; how often each was."""
     done: Counter[str] = Counter()
+    faults = (*FAULTS, kill_broker if all_of_it.broker else other_worker)
     for _ in range(rounds):
-        for fault in draw.sample(FAULTS, len(FAULTS)):
+        for fault in draw.sample(faults, len(faults)):
             await fault(all_of_it, draw)
             all_of_it.relay.heal()
             done[fault.__name__] += 1
@@ -111,9 +119,9 @@ async def assert_everything_arrived(all_of_it: Fleet) -> int:
     return len(said)
 
 
-async def hurt_and_compared(folder: Path, *, seed: int, rounds: int) -> None:
+async def hurt_and_compared(folder: Path, *, seed: int, rounds: int, by_broker: bool = False) -> None:
     with postgres() as database:
-        async with fleet(folder, database, rate=RATE) as all_of_it:
+        async with fleet(folder, database, rate=RATE, by_broker=by_broker) as all_of_it:
             done = await play(all_of_it, random.Random(seed), rounds)
             assert set(done.values()) == {rounds}
             readings = await assert_everything_arrived(all_of_it)
@@ -127,8 +135,14 @@ async def test_every_confirmed_reading_arrives_once_over_https(tmp_path: Path) -
     await hurt_and_compared(tmp_path, seed=1, rounds=2)
 
 
+@pytest.mark.timeout(300)
+async def test_every_confirmed_reading_arrives_once_through_a_broker(tmp_path: Path) -> None:
+    await hurt_and_compared(tmp_path, seed=2, rounds=2, by_broker=True)
+
+
 @pytest.mark.deep
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("seed", range(10, 20))
-async def test_longer_histories_over_https(tmp_path: Path, seed: int) -> None:
-    await hurt_and_compared(tmp_path, seed=seed, rounds=6)
+@pytest.mark.parametrize("by_broker", [False, True], ids=["https", "mqtt"])
+@pytest.mark.parametrize("seed", range(10, 15))
+async def test_longer_histories(tmp_path: Path, seed: int, *, by_broker: bool) -> None:
+    await hurt_and_compared(tmp_path, seed=seed, rounds=6, by_broker=by_broker)
