@@ -1,11 +1,16 @@
 """The kiosk's small database: sign-ins, wrong PINs and unfinished inputs. Losing it costs a sign-in, never a reading."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import aiosqlite
+
+from edge.errors import JournalFull
+from edge.journal.recovery import is_full
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS session (
@@ -28,7 +33,7 @@ class SessionRow:
 
 
 class KioskStore:
-    """One SQLite file in WAL mode; also the `DraftStore` of the job desk."""
+    """One SQLite file in WAL mode; also the `DraftStore` of the job desk. What writes raises JournalFull on a full medium."""
 
     def __init__(self, db: aiosqlite.Connection) -> None:
         self._db = db
@@ -76,7 +81,7 @@ class KioskStore:
 
     async def prefer(self, login: str, locale: str, token_hash: str) -> None:
         """The person's language from now on, in this sign-in and the next."""
-        await self._db.execute("UPDATE session SET locale = ? WHERE token_hash = ?", (locale, token_hash))
+        await self._write("UPDATE session SET locale = ? WHERE token_hash = ?", (locale, token_hash))
         await self._write("INSERT OR REPLACE INTO preference VALUES (?, ?)", (login, locale))
 
     async def load_drafts(self) -> Mapping[str, str]:
@@ -90,5 +95,12 @@ class KioskStore:
             await self._write("INSERT OR REPLACE INTO draft VALUES (?, ?)", (job, text))
 
     async def _write(self, sql: str, values: tuple[str | int, ...]) -> None:
-        await self._db.execute(sql, values)
-        await self._db.commit()
+        try:
+            await self._db.execute(sql, values)
+            await self._db.commit()
+        except sqlite3.Error as exc:
+            with suppress(sqlite3.Error):
+                await self._db.rollback()
+            if is_full(exc):
+                raise JournalFull("the medium is full: the kiosk's own file cannot grow") from exc
+            raise

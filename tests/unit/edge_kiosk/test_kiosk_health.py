@@ -174,3 +174,13 @@ async def test_the_foot_leads_to_the_health_page(filling: tuple[Kiosk, RefusingJ
     assert 'href="/health"' in (await kiosk.client.get("/signin")).text
     await kiosk.sign_in()
     assert 'href="/health"' in (await kiosk.client.get("/facts")).text
+
+
+async def test_the_kiosks_own_file_says_that_there_is_no_room_and_goes_on(store: KioskStore) -> None:
+    # SQLite's own way to say that a file may not grow.
+    await store._db.execute("PRAGMA max_page_count=1")
+    with pytest.raises(JournalFull):
+        await store.save_draft("j-1", "x" * 100_000)
+    await store._db.execute("PRAGMA max_page_count=100000")
+    await store.save_draft("j-1", "kept")
+    assert await store.load_drafts() == {"j-1": "kept"}
