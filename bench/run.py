@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import capture, drain, idle, journal, lag, latency, peers, wire
+from bench import capture, drain, idle, ingest, journal, lag, latency, peers, wire
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "journal": journal.run,
@@ -22,6 +22,7 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "capture": capture.run,
     "lag": lag.run,
     "drain": drain.run,
+    "ingest": ingest.run,
     "peers": peers.run,
 }
 

@@ -46,14 +46,14 @@ class Core:
         return int(self.part.facts["sync"].rpartition(":")[2])
 
 
-async def prepare_core(folder: Path) -> Core:
-    """A migrated SQLite database, certificates and one registered box."""
+async def prepare_core(folder: Path, url: str | None = None) -> Core:
+    """A migrated database (None: SQLite in the folder), certificates and one registered box."""
     now = datetime.now(UTC)
     authority = init_authority(folder / "ca", name="bench", now=now)
     enroll_server(folder / "server", authority, names=["127.0.0.1"], now=now)
     box = new_box_id(int(now.timestamp() * 1000), secrets.token_bytes(10))
     identity = enroll(folder / "identity", authority, box_id=box, tenant="bench", now=now)
-    url = f"sqlite:///{folder / 'cloud.db'}"
+    url = url or f"sqlite:///{folder / 'cloud.db'}"
     await migrate(url)
     sessions = open_sessions(url)
     try:

@@ -34,7 +34,8 @@ class Intake:
             outcome = await receive(self.deps.sessions, arriving, now=self.deps.clock(), keys=self._keys)
         finally:
             self._waiting -= 1
-        if isinstance(outcome.answer, Ack):
+        if isinstance(outcome.answer, Ack) and outcome.more:
+            # Readings alone are passed when the projection looks by itself: a backlog of them must not wake it at each frame.
             self.deps.wake.set()
         self.deps.metrics.frame(
             binding=binding, answer=_word(outcome.answer), entries=outcome.entries, seconds=clock() - started

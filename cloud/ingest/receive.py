@@ -17,7 +17,7 @@ from cloud.db.engine import Sessions
 from cloud.errors import BoxFault
 from cloud.ingest import branches, place
 from cloud.ingest.bulk import Rows, insert_entries
-from cloud.ingest.looking import JOURNAL_LOST, Look, look
+from cloud.ingest.looking import JOURNAL_LOST, READING, Look, look
 from cloud.ingest.losses import note_lost_journal
 from cloud.ingest.models import BATCH, QuarantinedFrame, Reissued
 from cloud.ingest.opening import Keys, Unopened, open_frame, unpacked
@@ -75,10 +75,11 @@ class Arriving:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The answer to a frame, and how many entries the frame held; 0 where it was not opened."""
+    """The answer to a frame, and how many entries the frame held; 0 where it was not opened. `more`: not readings alone."""
 
     answer: Answer
     entries: int
+    more: bool = False
 
 
 async def receive_frame(sessions: Sessions, *, box: str, frame: bytes, now: datetime, keys: Keys | None = None) -> Answer:
@@ -108,7 +109,7 @@ async def receive(sessions: Sessions, arriving: Arriving, *, now: datetime, keys
     async with sessions.write(first=True) as session:
         answer = await _file(session, call, opened, looks)
     # Only now, behind the commit.
-    return Outcome(answer, opened.header.n)
+    return Outcome(answer, opened.header.n, any(each is not READING for each in looks))
 
 
 async def _refuse(sessions: Sessions, call: _Call, why: Unopened) -> Refused:

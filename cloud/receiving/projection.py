@@ -7,10 +7,10 @@ fault and never holds up its run. Entries of one box are taken by one worker at 
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -47,6 +47,10 @@ LOOK_AGAIN_S = 5.0
 
 RETRY_S = 1.0
 
+STILL_COMING = timedelta(seconds=1)
+MAX_PUT_OFF = 5000
+"""Readings of a run that still grows are not passed one frame at a time: each time would cost those who write a turn."""
+
 NO_TAKERS: Takers = {}
 
 
@@ -69,8 +73,10 @@ class Ready:
 
     run: str
     box: str
+    next_seq: int
     end: int
     dropped_from: int | None
+    updated_at: datetime
 
 
 async def project_forever(
@@ -110,7 +116,8 @@ async def _project(work: _Round, *, everybody: bool) -> int:
     passed = 0
     while True:
         async with work.sessions.read() as session:
-            ready, changed = await ready_runs(session), await changed_branches(session)
+            ready = [run for run in await ready_runs(session) if await _worth_a_turn(work, session, run)]
+            changed = await changed_branches(session)
         for branch in changed:
             async with work.sessions.write() as session:
                 await question_receipts(session, branch)
@@ -126,14 +133,36 @@ async def _project(work: _Round, *, everybody: bool) -> int:
 async def ready_runs(session: AsyncSession) -> list[Ready]:
     """Runs with entries that were not taken and are not held. Oldest first."""
     end = func.coalesce(HeldRun.held_from, RunState.acked)
+    begin = func.coalesce(ProjectionCursor.next_seq, 0)
     rows = await session.execute(
-        select(RunState.run, RunState.box_id, RunState.acked, HeldRun.held_from, HeldRun.dropped_from)
+        select(
+            RunState.run,
+            RunState.box_id,
+            begin,
+            RunState.acked,
+            HeldRun.held_from,
+            HeldRun.dropped_from,
+            RunState.updated_at,
+        )
         .outerjoin(ProjectionCursor, ProjectionCursor.run == RunState.run)
         .outerjoin(HeldRun, HeldRun.run == RunState.run)
-        .where(func.coalesce(ProjectionCursor.next_seq, 0) < RunState.acked, func.coalesce(ProjectionCursor.next_seq, 0) < end)
+        .where(begin < RunState.acked, begin < end)
         .order_by(RunState.opened_at, RunState.run)
     )
-    return [Ready(run, box, acked if held is None else min(acked, held), dropped) for run, box, acked, held, dropped in rows]
+    return [
+        Ready(run, box, first, acked if held is None else min(acked, held), dropped, updated)
+        for run, box, first, acked, held, dropped, updated in rows
+    ]
+
+
+async def _worth_a_turn(work: _Round, session: AsyncSession, run: Ready) -> bool:
+    """Whether to take the run now: not while it grows and there is nothing but readings to be passed."""
+    if work.now is None or run.end - run.next_seq > MAX_PUT_OFF or work.now - run.updated_at > STILL_COMING:
+        return True
+    return (
+        await session.scalar(_to_be_taken(run, run.next_seq, run.end, work).with_only_columns(JournalEntry.seq).limit(1))
+        is not None
+    )
 
 
 async def _chunk(work: _Round, run: Ready) -> int:
@@ -187,14 +216,17 @@ async def _entries(session: AsyncSession, run: Ready, first: int, work: _Round) 
     if work.until is not None:
         received = select(func.max(JournalEntry.seq)).where(JournalEntry.run == run.run, JournalEntry.received_at <= work.until)
         end = min(end, (await session.scalar(received) or -1) + 1)
+    query = _to_be_taken(run, first, end, work)
+    rows = list(await session.scalars(query.order_by(JournalEntry.seq).limit(CHUNK)))
+    return rows, rows[-1].seq + 1 if len(rows) == CHUNK else end
+
+
+def _to_be_taken(run: Ready, first: int, end: int, work: _Round) -> Select[JournalEntry]:
     kinds = {"step", "unreadable", *work.takers}
     query = select(JournalEntry).where(
         JournalEntry.run == run.run, JournalEntry.seq >= first, JournalEntry.seq < end, JournalEntry.kind.in_(kinds)
     )
-    if "reading" not in kinds:
-        query = query.where(text(OTHER_KINDS))
-    rows = list(await session.scalars(query.order_by(JournalEntry.seq).limit(CHUNK)))
-    return rows, rows[-1].seq + 1 if len(rows) == CHUNK else end
+    return query if "reading" in kinds else query.where(text(OTHER_KINDS))
 
 
 async def _take_parked(work: _Round, *, everybody: bool) -> int:
