@@ -24,7 +24,7 @@ class Uncounted:
 
 @dataclass(frozen=True, slots=True)
 class SyncDeps:
-    """For the routes that boxes call. `wake` is set after every commit of entries that are more than readings, for the projector."""
+    """For the routes that boxes call. `wake` is set after every commit of more than readings, for the projector."""
 
     sessions: Sessions
     wake: asyncio.Event = field(default_factory=asyncio.Event)
