@@ -89,7 +89,9 @@ class DeviceHub:
         self._clock = clock
         self._settings = {device.id: device for device in settings}
         self._drivers = {device.id: _driver(device) for device in settings}
-        self._policies: dict[str, Policy] = {device.id: policy_of(self._capture_settings(device)) for device in settings}
+        capture = {device.id: self._capture_settings(device) for device in settings}
+        self._policies: dict[str, Policy] = {device: policy_of(wanted) for device, wanted in capture.items()}
+        self._policy_names = {device: wanted.policy for device, wanted in capture.items()}
         self._identities: dict[str, str] = {}
         self._live = {device.id: LiveValue(device.id, LinkState.CONNECTING, None, None) for device in settings}
         self._listeners: set[_Listener] = set()
@@ -208,8 +210,7 @@ class DeviceHub:
         self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns)
         self._tell(LiveChanged(self._live[device]))
         # The policy is not asked while its readings are not taken: it would believe the last one to be kept.
-        may = self._captures(self._capture_settings(self._settings[device]).policy)
-        if may and self._policies[device].wants(reading, now_ns):
+        if self._captures(self._policy_names[device]) and self._policies[device].wants(reading, now_ns):
             try:
                 await self._capture(device, reading)
             except JournalFault:
