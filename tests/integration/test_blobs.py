@@ -36,7 +36,7 @@ from edge.blobs.store import BlobStore
 from edge.blobs.uploader import Uploader
 from edge.uplink.backoff import Backoff
 from firmware_sim.relay import Relay
-from sync_protocol.blobs import PIECE, PIECE_TYPE, STORED, metadata
+from sync_protocol.blobs import PIECE, PIECE_TYPE, STORED, metadata, named_by
 from sync_protocol.entries import BlobEntry
 from tests.integration.conftest import ADMIN, TestBox, TurnedClock
 from tests.integration.serving import named_peer, served
@@ -227,9 +227,18 @@ async def test_file_that_changed_on_the_disk_is_never_sent_under_its_name(core: 
     name = put(shelf, data)
     shelf.path(name).write_bytes(b"?" + data[1:])
     good = put(shelf, content(10))
-    async with uploading(shelf, await core.client(box)):
+    client = await core.client(box)
+    named: list[str] = []
+
+    async def note(request: httpx.Request) -> None:
+        if request.method == "POST":
+            named.append(named_by(request.headers["upload-metadata"]))
+
+    client.event_hooks["request"] = [note]
+    async with uploading(shelf, client):
         await until(shelf.prunable)
     assert shelf.get(name).fault == "changed"
+    assert named == [good]
     assert shelf.get(good).uploaded
     assert not core.file(data).exists()
 
@@ -274,6 +283,7 @@ async def test_two_writers_of_one_upload_take_turns(core: Core, box) -> None:
     codes = sorted(answer.status_code for answer in answers)
     assert codes[0] == 204
     assert set(codes[1:]) <= {409, 423}
+    assert (await patch(client, url, 0, data[:100_000])).status_code == 409
     async with core.blobs.store.writing(url.rpartition("/")[2]):
         answer = await patch(client, url, 100_000, data[100_000:])
         assert (answer.status_code, answer.json()["code"]) == (423, "upload_locked")

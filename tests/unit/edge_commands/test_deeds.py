@@ -17,7 +17,7 @@ from edge.supervisor import keep_running
 from sync_protocol.entries import Encoded, Entry
 from sync_protocol.ids import EntryId, RunId
 from sync_protocol.ops import OPS, arguments
-from tests.unit.edge_commands.conftest import TurnClock, until
+from tests.unit.edge_commands.conftest import SECOND, TurnClock, until
 from tests.unit.edge_commands.test_configure import NEW, OLD
 
 RUN = RunId("ab" * 16)
@@ -27,9 +27,10 @@ class Scale:
     """An MT-SICS scale on a TCP port: weighs 1 kg, and says to Z and T what the test wants."""
 
     def __init__(self) -> None:
-        self.says: dict[str, str | None] = {"Z": "Z A", "T": "T S      1.000 kg"}
+        self.says: dict[str, str | None] = {"Z": "Z A", "T": "T S      1.000 kg", "I4": 'I4 A "123"'}
         self.asked: list[str] = []
         self.opened = 0
+        self.thinks_s = 0.0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.opened += 1
@@ -39,6 +40,7 @@ class Scale:
                 answer = self.says.get(line, "S S      1.000 kg" if line == "SI" else None)
                 if answer == "hang up":
                     return
+                await asyncio.sleep(self.thinks_s if line == "SI" else 0)
                 if answer is not None:
                     writer.write(f"{answer}\r\n".encode())
         except OSError:
@@ -64,7 +66,8 @@ async def scale() -> AsyncIterator[Scale]:
 
 
 class Calls:
-    def __init__(self, hub: DeviceHub, config: Path) -> None:
+    def __init__(self, hub: DeviceHub, config: Path, clock: TurnClock) -> None:
+        self.clock = clock
         self.made: list[object] = []
         self.parts = Parts(
             devices=hub,
@@ -97,18 +100,20 @@ async def box(scale: Any, tmp_path: Path) -> AsyncIterator[Calls]:
         DeviceSettings(id="scale-1", driver="mt-sics", transport=transport),
         DeviceSettings(id="reader-1", driver="serial-scanner", transport=transport | {"port": 1}),
     ]
-    hub = DeviceHub(settings, journal=Nowhere(), clock=TurnClock())
+    clock = TurnClock()
+    hub = DeviceHub(settings, journal=Nowhere(), clock=clock)
     task = asyncio.create_task(keep_running("scale-1", hub.links["scale-1"].run))
     await until(lambda: hub.live("scale-1").link is LinkState.UP)
-    yield Calls(hub, config)
+    yield Calls(hub, config, clock)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
 
 def test_every_operation_has_a_deed(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(OLD)
-    hub = DeviceHub([], journal=Nowhere(), clock=TurnClock())
-    assert deeds(Calls(hub, tmp_path / "config.toml").parts).keys() == OPS.keys()
+    clock = TurnClock()
+    hub = DeviceHub([], journal=Nowhere(), clock=clock)
+    assert deeds(Calls(hub, tmp_path / "config.toml", clock).parts).keys() == OPS.keys()
 
 
 async def test_zero_and_tare_say_what_the_scale_said(box: Calls) -> None:
@@ -123,7 +128,11 @@ async def test_refusal_of_the_scale_is_a_refusal_with_its_word(box: Calls, scale
 
 
 async def test_refused_weight_before_the_command_is_not_its_answer(box: Calls, scale: Scale) -> None:
-    scale.says["SI"] = "S I"
+    scale.says["SI"], scale.thinks_s = "S I", 0.09
+    scale.asked.clear()
+    box.clock.ns += SECOND
+    # The scale is thinking about a weight when the command is given.
+    await until(lambda: scale.asked)
     assert await box.do("zero", device="scale-1") == Result("done")
 
 
