@@ -21,10 +21,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from bench.readings import readings
 from cloud.web_server import Listener, listen, serve
+from edge.uplink.cloud import Cloud
 from firmware_sim.relay import Relay
 from provisioning.box_identity import Identity
 from provisioning.ca import init_authority
@@ -107,27 +106,19 @@ async def batched(who: Identity, server: ssl.SSLContext, entries: list[bytes]) -
     found = {}
     listener = Listener(answering(who), listen("127.0.0.1", 0), server)  # type: ignore[arg-type]
     serving = asyncio.ensure_future(serve(listener))
-    headers = {"accept-encoding": "identity"}
     async with Relay.to(int(listener.url.rpartition(":")[2])) as relay:
-        url = f"https://127.0.0.1:{relay.port}"
-        async with httpx.AsyncClient(base_url=url, verify=who.client_ssl_context(), headers=headers, trust_env=False) as client:
-
-            async def post(frame: bytes) -> None:
-                answer = await client.post(
-                    routes.BATCHES, content=pack(frame), headers={"content-type": routes.FRAME_ZSTD_TYPE}
-                )
-                answer.raise_for_status()
-
-            counter = Counter(relay)
-            for size, _ in BATCHES:
-                first, *rest = frames(who, size, entries)
-                await post(first)
-                counter.look()
-                totals = [0, 0]
-                for frame in rest:
-                    await post(frame)
-                    totals = [total + more for total, more in zip(totals, counter.look(), strict=True)]
-                found[size] = (totals[0] / (len(entries) - size), totals[1] / (len(entries) - size))
+        cloud = Cloud.at(f"https://127.0.0.1:{relay.port}", who.client_ssl_context())
+        counter = Counter(relay)
+        for size, _ in BATCHES:
+            first, *rest = frames(who, size, entries)
+            await cloud.post(pack(first), packed=True)
+            counter.look()
+            totals = [0, 0]
+            for frame in rest:
+                await cloud.post(pack(frame), packed=True)
+                totals = [total + more for total, more in zip(totals, counter.look(), strict=True)]
+            found[size] = (totals[0] / (len(entries) - size), totals[1] / (len(entries) - size))
+        await cloud.aclose()
     serving.cancel()
     await asyncio.gather(serving, return_exceptions=True)
     return found

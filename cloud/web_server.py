@@ -58,6 +58,9 @@ async def serve(listener: Listener) -> None:
         http=listener.protocol,
         log_config=None,
         access_log=False,
+        server_header=False,
+        # A box reads the time in the answer itself; what it pays for on a mobile line should say something.
+        date_header=listener.tls is None,
         timeout_graceful_shutdown=GRACE_S,
         # uvicorn otherwise builds a context of its own from files; ours is stricter.
         ssl_context_factory=(lambda _config, _default: tls) if tls is not None else None,

@@ -56,7 +56,11 @@ class Cloud:
         transport = httpx.AsyncHTTPTransport(verify=tls, limits=limits, trust_env=False, socket_options=[NO_DELAY])
         # Compressed answers would make the cap on their size a cap on nothing.
         headers = {"accept-encoding": "identity"}
-        return cls(httpx.AsyncClient(base_url=url, transport=transport, timeout=timeout_s, headers=headers), deadline_s)
+        client = httpx.AsyncClient(base_url=url, transport=transport, timeout=timeout_s, headers=headers)
+        for name in ("accept", "connection", "user-agent"):
+            # Nobody reads them, and on a mobile line every frame would carry them.
+            del client.headers[name]
+        return cls(client, deadline_s)
 
     @property
     def name(self) -> BindingName:
