@@ -10,10 +10,11 @@ from edge.blobs.channel import TusChannel
 from edge.blobs.store import BlobStore
 from edge.blobs.uploader import Uploader
 from edge.clock import Clock
-from edge.commands.book import CommandBook
+from edge.commands.book import CommandBook, Facts
 from edge.commands.deeds import Parts, deeds
 from edge.commands.executor import Executor
 from edge.devices.hub import DeviceHub
+from edge.journal.reader import GENERATION
 from edge.journal.service import Journal
 from edge.settings import BoxSettings
 from edge.supervisor import keep_running
@@ -24,6 +25,12 @@ BLOBS = "blobs"
 
 FEW = 100
 """Entries that wait while a piece of a file may go: less than a frame's worth is on its way anyhow."""
+
+PROVED = "blobs_gen"
+"""Key of the cloud's generation in which this box's files were proved to be there."""
+
+GENERATION_EVERY_S = 30.0
+"""A cloud is restored once in years; files may follow the entries by half a minute."""
 
 LOOK_EVERY_S = 0.1
 
@@ -61,12 +68,23 @@ class Files:
         self.store = BlobStore(settings.data_dir / BLOBS)
         self._uploader: Uploader | None = None
 
-    def start(self, tasks: asyncio.TaskGroup, uplink: Uplink) -> None:
+    def start(self, tasks: asyncio.TaskGroup, journal: Journal, uplink: Uplink) -> None:
         """Begin to send."""
+        tasks.create_task(keep_running("restored", partial(self.doubt_restored, journal)))
         channel = TusChannel(uplink.https.client)
         may_send = partial(records_first, lambda: uplink.sender)
         self._uploader = Uploader(self.store, channel, may_send=may_send, backoff=uplink.backoff())
         tasks.create_task(keep_running("blobs", self._uploader.run))
+
+    async def doubt_restored(self, journal: Facts, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """A cloud that was restored from a backup may lack files that it had: each is proved to be there once more."""
+        while True:
+            heard = journal.known(GENERATION) or "0"
+            if heard != (journal.known(PROVED) or "0"):
+                await asyncio.to_thread(self.store.ask_again)
+                self.put()
+                await journal.know(PROVED, heard)
+            await sleep(GENERATION_EVERY_S)
 
     def put(self) -> None:
         """A file was put: send it now rather than at the next look."""

@@ -142,7 +142,7 @@ class _Box:
             tasks.create_task(keep_running("scans", lambda: self.desk.listen_to_scans(Routing(self.desk))))
             asked = self._orders(tasks)
             if self.uplink is not None:
-                self.files.start(tasks, self.uplink)
+                self.files.start(tasks, self.journal, self.uplink)
                 hearers = Hearers(changed=self.uplink.mirror_pauses.wake, orders=asked)
                 self.uplink.start(tasks, self.journal, anchoring, hearers)
                 tasks.create_task(keep_running("mirror", partial(self._keep_mirror, self.uplink)))
