@@ -101,6 +101,10 @@ class VirtualWriter(JournalWriter):
         self._due: asyncio.TimerHandle | None = None
         self.dead = False
 
+    @property
+    def path(self) -> Path:
+        return self._path
+
     def start(self, notices: Notices) -> None:
         """As the shipped one, without lock file and thread."""
         self._notices = notices
@@ -204,7 +208,7 @@ def open_journal(disk: Disk, origin: Origin, *, random: Random, resume: bool = F
         )
     )
     reader = JournalReader(Opened(disk))  # type: ignore[arg-type]
-    made.append(Journal(writer, reader, origin.clock))
+    made.append(Journal(writer.path, writer, reader, origin.clock))
     return made[0], writer
 
 

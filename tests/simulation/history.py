@@ -31,6 +31,9 @@ AFTER_S = 60.0
 NIGHT_S = 5 * 3600.0
 """Longer than the boxes keep what is acked."""
 
+HEARD_EVERY_S, HEARD_LOOKS = 0.003, 3000
+"""How closely a box is watched that is to hear of a restored cloud, and for how long."""
+
 CALM_S = 3600.0
 """Virtual time in which everything must come to rest once all is healed: many of the longest pauses."""
 
@@ -178,6 +181,18 @@ async def _restore(history: History, box: SimBox) -> None:
     if history.cloud.backup is not None:
         history.seen["restored"] += 1
         history.cloud.restore()
+        await _stop_who_hears_of_it(history, box)
+
+
+async def _stop_who_hears_of_it(history: History, box: SimBox) -> None:
+    """The plug is pulled as soon as the box knows of the restoration, when it has hardly asked about any run."""
+    gen = str(history.cloud.tables.gen)
+    for _ in range(history.random.choice((0, HEARD_LOOKS))):
+        await asyncio.sleep(HEARD_EVERY_S)
+        if box.journal is not None and box.is_on() and box.journal.known("gen") == gen:
+            history.seen["stopped_on_hearing"] += 1
+            await box.restart()
+            return
 
 
 async def _disk_full(history: History, box: SimBox) -> None:

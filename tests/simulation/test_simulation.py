@@ -13,9 +13,9 @@ SEEDS = 200
 BLOCK = 20
 
 MUST_HAPPEN = {
-    "lost", "answer_lost", "doubled", "arrived_late", "half_open", "partition", "cut_by_cloud", "power_lost", "image_restored",
-    "disk_cloned", "machine_copied", "cloud_killed", "cloud_restored", "disk_full", "disk_failed", "clock_stepped", "slow_down",
-    "barred", "night", "pruned", "refused_reading", "start_failed", "process_ended", "uplink_restarted",
+    "lost", "answer_lost", "doubled", "arrived_late", "half_open", "partition", "cut_by_cloud", "slow_down", "barred",
+    "power_lost", "start_failed", "process_ended", "image_restored", "disk_cloned", "machine_copied", "clock_stepped",
+    "cloud_killed", "restored", "stopped_on_hearing", "disk_full", "disk_failed", "night", "pruned", "refused_reading",
     "Take", "Have", "Gap", "Fork", "live_lane_opened", "run_said_again", "journal_reopened", "cloud_went_back",
 }  # fmt: skip
 
