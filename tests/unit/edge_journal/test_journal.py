@@ -9,12 +9,14 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge.clock import BoxClock
 from edge.errors import JournalBroken, JournalFault, JournalFull
+from edge.journal import recovery
 from edge.journal.service import Journal
 from edge.journal.store import Row, connect_sqlite
 from sync_protocol import chain
@@ -139,8 +141,9 @@ async def test_steps_come_back_in_the_order_of_their_runs(tmp_path: Path) -> Non
 class FailsToCommit:
     """A real connection on which some commits, counted over all connections of the test, fail as SQLite says it."""
 
-    def __init__(self, path: Path, failing: dict[int, str], done: list[int]) -> None:
+    def __init__(self, path: Path, failing: dict[int, str], done: list[int], *, written: bool) -> None:
         self._real = connect_sqlite(path)
+        self._written = written
         self._failing = failing
         self._done = done
 
@@ -148,6 +151,8 @@ class FailsToCommit:
         if sql == "COMMIT":
             self._done.append(1)
             if (message := self._failing.get(len(self._done))) is not None:
+                if self._written:
+                    self._real.execute(sql)
                 raise sqlite3.OperationalError(message)
         return self._real.execute(sql, parameters)
 
@@ -158,10 +163,10 @@ class FailsToCommit:
         self._real.close()
 
 
-def failing(*commits: int, message: str):
-    """`connect` for a journal; commit 1 makes the tables, commit 2 the run."""
+def failing(*commits: int, message: str, written: bool = False):
+    """`connect` for a journal; commit 1 makes the tables, commit 2 the run. `written`: what failed is in the file after all."""
     done: list[int] = []
-    return lambda path: FailsToCommit(path, dict.fromkeys(commits, message), done)
+    return lambda path: FailsToCommit(path, dict.fromkeys(commits, message), done, written=written)
 
 
 async def test_a_full_disk_refuses_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
@@ -195,6 +200,40 @@ async def test_after_an_io_error_the_journal_goes_on_in_a_new_run_that_names_the
     assert (entries[3].parent.run, entries[3].parent.seq) == (first, 2)
 
 
+@pytest.mark.parametrize("message", ["database or disk is full", "disk I/O error"])
+async def test_a_failed_commit_that_is_in_the_file_all_the_same_is_found_and_not_written_over(
+    tmp_path: Path, message: str
+) -> None:
+    path = tmp_path / "journal.db"
+    async with journal(path, connect=failing(4, message=message, written=True), reopen_after_s=[0, 0]) as opened:
+        first = opened.run
+        await opened.append(note("kept"))
+        with pytest.raises(JournalFault):
+            await opened.append(note("unsure"))
+        placed = await appended(opened, note("after"))
+        assert placed.run != first
+    entries = [parse(data) for _, _, data, _ in rows(path)]
+    assert [getattr(entry, "name", "run") for entry in entries] == ["run", "kept", "unsure", "run", "after"]
+    assert (entries[3].parent.run, entries[3].parent.seq) == (first, 2)
+
+
+async def test_a_file_that_lost_what_was_confirmed_is_not_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    async with journal(path) as opened:
+        await opened.append(note("kept"))
+        tail = opened._writer.durable
+    connection = recovery.open_again(path, connect_sqlite, tail)
+    connection.close()
+    with pytest.raises(JournalFault, match="confirmed"):
+        recovery.open_again(path, connect_sqlite, replace(tail, tip=tail.tip + 1))
+    connection = connect_sqlite(path)
+    connection.execute("DROP TRIGGER entry_as_written")
+    connection.execute("UPDATE entry SET bytes = CAST('{}' AS BLOB) WHERE seq = 1")
+    connection.close()
+    with pytest.raises(JournalFault, match="broken at entry 1"):
+        recovery.open_again(path, connect_sqlite, tail)
+
+
 async def test_a_journal_that_cannot_be_opened_again_ends_the_process(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     connect = failing(*range(3, 30), message="disk I/O error")
@@ -217,7 +256,7 @@ async def appended(opened: Journal, entry: NoteEntry) -> EntryId:
         while True:
             try:
                 return await opened.append(entry)
-            except JournalBroken:
+            except JournalFault:
                 await asyncio.sleep(0.001)
 
 
