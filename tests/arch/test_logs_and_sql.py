@@ -1,11 +1,14 @@
-"""Every log event of box and cloud is in docs/OPERATIONS.md, and the SQL given there does what the page says."""
+"""Every log event of box and cloud is in docs/OPERATIONS.md, and the command after a restore does what the page says."""
 
 import ast
+import asyncio
 import re
-import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
+from typer.testing import CliRunner
+
+import tallybox
 from cloud.db.engine import open_sessions
 from cloud.db.migrate import migrate
 from cloud.db.settings_table import generation
@@ -29,14 +32,23 @@ def test_every_log_event_is_described() -> None:
     assert {name for row in rows for name in re.split(", *", bare(row["event"]))} == set(events())
 
 
-async def test_the_sql_after_a_restore_starts_a_generation(tmp_path: Path) -> None:
+def test_the_command_after_a_restore_starts_a_generation(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'cloud.db'}"
-    await migrate(url)
-    for title in ("Backup and restore", "Backup and restore", "Letting a box out"):
-        with sqlite3.connect(tmp_path / "cloud.db") as database:
-            database.executescript(section(OPERATIONS, title).partition("```sql\n")[2].partition("```")[0])
-        database.close()
+    asyncio.run(migrate(url))
+    given = section(OPERATIONS, "Backup and restore").partition("```sh\n")[2].partition("\n```")[0]
+    words = given.replace("postgresql://...", url).split()
+    heard = [asyncio.run(_generation(url))]
+    for _ in range(2):
+        ended = CliRunner().invoke(tallybox.app, words[1:])
+        assert ended.exit_code == 0, ended.output
+        heard.append(asyncio.run(_generation(url)))
+    assert heard == sorted(set(heard))
+
+
+async def _generation(url: str) -> int:
     sessions = open_sessions(url)
-    async with sessions.read() as session:
-        assert await generation(session) == 2
-    await sessions.engine.dispose()
+    try:
+        async with sessions.read() as session:
+            return await generation(session)
+    finally:
+        await sessions.engine.dispose()
