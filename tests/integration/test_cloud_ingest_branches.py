@@ -265,3 +265,22 @@ async def test_journal_that_was_lost_leaves_what_the_cloud_lacks_as_lost(session
     await _send(sessions, box, newer)
     assert await _lost(sessions) == sorted([(old.run, 3, 6, "journal_lost"), (new.run, 2, None, "journal_lost")])
     assert await _events(sessions) == ["journal_lost", "journal_lost"]
+
+
+async def test_step_that_waited_when_its_run_was_held_waits_for_the_decision(sessions, box, demo, story) -> None:
+    trunk = box.start()
+    story.open(document="DN-1")
+    older = box.start((trunk, len(trunk.entries) - 1))
+    story.chicken("1.000")
+    await _send(sessions, box, older)
+    await project_all(sessions)
+    box.start((trunk, len(trunk.entries) - 1))
+    await _send(sessions, box, box.run)
+    assert (await _goes_on(sessions, box, older)).hold == "overlap"
+    # What its steps waited for is shared by both sides, and comes.
+    await _send(sessions, box, trunk)
+    await project_all(sessions)
+    assert await _states(sessions) == {"DN-1": ("open", False)}
+    await _decide(sessions, "older", "release")
+    await project_all(sessions)
+    assert await _states(sessions) == {"DN-1": ("counting", False)}
