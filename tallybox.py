@@ -18,6 +18,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from cloud.cli.boxes import boxes as cloud_boxes
+from cloud.cli.branch import branch as cloud_branch
 from cloud.cli.commands import command as cloud_command
 from cloud.cli.commands import commands as cloud_commands
 from cloud.cli.restored import restored as cloud_restored
@@ -43,6 +44,7 @@ for name, group in (("edge", edge_app), ("cloud", cloud_app), ("sim", sim_app), 
     app.add_typer(group, name=name)
 
 cloud_app.command("boxes")(cloud_boxes)
+cloud_app.command("branch")(cloud_branch)
 cloud_app.command("command")(cloud_command)
 cloud_app.command("commands")(cloud_commands)
 cloud_app.command("restored")(cloud_restored)

@@ -28,6 +28,18 @@ PER_BOX: tuple[tuple[str, str, Figure], ...] = (
     ("seen_seconds", "Since the box called last.", lambda one: one.seen_s),
     ("health_seconds", "Since the box last said how it is.", lambda one: one.health_s),
     ("clock_error_ms", "Bound of the box's own clock's error.", lambda one: one.clk_err_ms),
+    ("doubted", "1 where sessions say that there are two of the box.", lambda one: int(one.standing.doubt is not None)),
+    (
+        "decisions_open",
+        "Sides of overlapping branches that nobody has decided about.",
+        lambda one: one.standing.decisions.count,
+    ),
+    ("held_runs", "Runs of which entries wait for such a decision.", lambda one: one.standing.waiting.count),
+    ("held_entries", "Entries that wait for such a decision.", lambda one: one.standing.waiting.size),
+    ("held_seconds", "Since entries wait for such a decision.", lambda one: one.held_s),
+    ("gaps", "Gaps of the box's journal that will not be filled.", lambda one: one.standing.gaps_all),
+    ("commands_open", "Commands without an end.", lambda one: one.standing.commands.count),
+    ("uploads_open", "Files that have begun to come.", lambda one: one.standing.uploads.count),
 )
 
 

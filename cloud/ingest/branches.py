@@ -15,7 +15,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.boxes.models import Box
-from cloud.errors import Forbidden, NotFound, ReasonMissing, WrongState
+from cloud.errors import Conflict, Forbidden, NotFound, ReasonMissing, WrongState
 from cloud.ingest.losses import note_missing
 from cloud.ingest.models import BoxDoubt, Branch, HeldRun, Lost, RunState
 from cloud.kernel.actor import Taken
@@ -33,8 +33,8 @@ DECISIONS: tuple[Decision, ...] = ("release", "discard")
 
 
 @dataclass(frozen=True, slots=True)
-class _Journal:
-    """All runs of one box as the cloud has them."""
+class Journal:
+    """All runs of one box as the cloud has them: whose child each is, its position, when it began and moved last here."""
 
     links: Links
     held: Mapping[RunId, int]
@@ -42,7 +42,7 @@ class _Journal:
     updated: Mapping[RunId, datetime]
 
     @classmethod
-    async def of(cls, session: AsyncSession, box: str) -> "_Journal":
+    async def of(cls, session: AsyncSession, box: str) -> "Journal":
         rows = (
             await session.execute(
                 select(
@@ -96,7 +96,7 @@ async def after_take(session: AsyncSession, taken: Taken, tip: EntryId) -> None:
     """Entries up to `tip` were just stored: notice a new branch, or that an old one goes on. `taken.actor` is the box."""
     box = taken.actor.name
     await session.get_one(Box, box, with_for_update=True, populate_existing=True)
-    journal = await _Journal.of(session, box)
+    journal = await Journal.of(session, box)
     known = list(await session.scalars(select(Branch).where(Branch.box_id == box)))
     overlapping = [
         branch for branch in known if branch.state == RESTORED and holds(journal.links, side_of(branch, "older"), tip)
@@ -111,7 +111,7 @@ async def after_take(session: AsyncSession, taken: Taken, tip: EntryId) -> None:
 
 
 async def _new_branches(
-    session: AsyncSession, taken: Taken, journal: _Journal, tip: EntryId, known: Sequence[Branch]
+    session: AsyncSession, taken: Taken, journal: Journal, tip: EntryId, known: Sequence[Branch]
 ) -> list[Branch]:
     named = {(row.at_run, row.at_seq, frozenset({row.older_run, row.newer_run})) for row in known}
     found = []
@@ -150,7 +150,7 @@ async def _new_branches(
     return found
 
 
-async def _overlap(session: AsyncSession, taken: Taken, journal: _Journal, branch: Branch) -> None:
+async def _overlap(session: AsyncSession, taken: Taken, journal: Journal, branch: Branch) -> None:
     branch.state, branch.overlap_at, branch.looked_at = OVERLAP, taken.at, False
     older = side_of(branch, "older")
     alive = [run for run in journal.held if first_of(journal.links, older, run) is not None]
@@ -159,7 +159,7 @@ async def _overlap(session: AsyncSession, taken: Taken, journal: _Journal, branc
     await append_event(session, taken, action="branches_overlap", kind="box", ref=branch.box_id, changes=changes)
 
 
-async def _hold(session: AsyncSession, box: str, journal: _Journal, branches: Sequence[Branch]) -> None:
+async def _hold(session: AsyncSession, box: str, journal: Journal, branches: Sequence[Branch]) -> None:
     """Work out anew what is held and what is dropped of the box's runs."""
     sides: dict[str, list[Side]] = {"held": [], "discard": []}
     for branch in branches:
@@ -194,7 +194,7 @@ async def leases_alternate(session: AsyncSession, box: str, *, now: datetime, ta
     silent = [branch for branch in branches if branch.state == RESTORED]
     if not silent:
         return
-    journal = await _Journal.of(session, box)
+    journal = await Journal.of(session, box)
     for branch in silent:
         await _overlap(session, taken, journal, branch)
     await _hold(session, box, journal, branches)
@@ -206,13 +206,23 @@ async def list_branches(session: AsyncSession, box: str | None = None) -> list[B
     return list(await session.scalars(query if box is None else query.where(Branch.box_id == box)))
 
 
-async def decide(session: AsyncSession, *, branch: int, which: Which, decision: Decision, taken: Taken) -> Branch:
+async def decide(
+    session: AsyncSession,
+    *,
+    branch: int,
+    which: Which,
+    decision: Decision,
+    taken: Taken,
+    box: str | None = None,
+    seen: str | None = None,
+) -> Branch:
     """Say about one side of an overlap that records are made of it after all, or never. Needs an admin and a reason.
 
-    It holds for what the side will still send, too. Raises NotFound, Forbidden, ReasonMissing, WrongState.
+    It holds for what the side will still send, too. `box`: the branch has to be this box's. `seen`: what the actor saw decided
+    about the side, empty for nothing. Raises NotFound, Forbidden, ReasonMissing, Conflict, WrongState.
     """
     row = await session.get(Branch, branch)
-    if row is None:
+    if row is None or box not in {None, row.box_id}:
         raise NotFound("branch", str(branch))
     if taken.actor.role != Role.ADMIN:
         raise Forbidden("forbidden", action=decision, role=taken.actor.role)
@@ -221,6 +231,8 @@ async def decide(session: AsyncSession, *, branch: int, which: Which, decision: 
     await session.get_one(Box, row.box_id, with_for_update=True, populate_existing=True)
     await session.refresh(row)
     before = dict(_decisions(row))[which]
+    if seen is not None and seen != (before or ""):
+        raise Conflict("conflict", kind="branch", ref=str(branch), seen=seen, now=before or "")
     if row.state != OVERLAP or before == "discard" or decision not in DECISIONS:
         # What was dropped was passed over: records of it could only be made by making all of them anew.
         raise WrongState("wrong_state", kind="branch", state=before or row.state, action=decision)
@@ -231,7 +243,7 @@ async def decide(session: AsyncSession, *, branch: int, which: Which, decision: 
     row.looked_at = False
     await session.flush()
     await session.execute(delete(BoxDoubt).where(BoxDoubt.box_id == row.box_id))
-    await _hold(session, row.box_id, await _Journal.of(session, row.box_id), await list_branches(session, row.box_id))
+    await _hold(session, row.box_id, await Journal.of(session, row.box_id), await list_branches(session, row.box_id))
     changes = {"branch": branch, "side": which, "decision": [before, decision]}
     await append_event(session, taken, action=f"branch_{decision}", kind="box", ref=row.box_id, changes=changes)
     return row

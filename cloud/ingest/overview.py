@@ -1,6 +1,6 @@
 """How every box and its journal stand: what people and metrics are told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.boxes.health import BoxHealth
 from cloud.boxes.models import Box
 from cloud.ingest.models import QuarantinedFrame, RunState
+from cloud.ingest.standing import Standing, standings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ class BoxOverview:
     """Since that was received."""
     clk: str | None
     clk_err_ms: int | None
+    standing: Standing = field(default_factory=Standing)
+    held_s: float | None = None
+    """Since entries of it wait for a decision."""
 
 
 async def overview(session: AsyncSession, now: datetime) -> list[BoxOverview]:
@@ -48,10 +52,12 @@ async def overview(session: AsyncSession, now: datetime) -> list[BoxOverview]:
     kept: dict[str, int] = {row[0]: row[1] for row in aside}
     healths = {row.box_id: row for row in await session.scalars(select(BoxHealth))}
     newest = await _newest_runs(session)
+    wanting = await standings(session)
     found = []
     for box in await session.scalars(select(Box).order_by(Box.name, Box.id)):
         entries, runs = journals.get(box.id, (0, 0))
         health = healths.get(box.id)
+        standing = wanting.get(box.id, Standing())
         found.append(
             BoxOverview(
                 id=box.id,
@@ -67,6 +73,8 @@ async def overview(session: AsyncSession, now: datetime) -> list[BoxOverview]:
                 health_s=_age(now, health.received_at) if health else None,
                 clk=health.clk if health else None,
                 clk_err_ms=health.clk_err_ms if health else None,
+                standing=standing,
+                held_s=_age(now, standing.waiting.since) if standing.waiting.count else None,
             )
         )
     return found
