@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import structlog
+
 from edge.blobs.channel import TusChannel
-from edge.blobs.store import BlobStore
+from edge.blobs.store import BlobStore, BlobTooLong
 from edge.blobs.uploader import Uploader
 from edge.clock import Clock
 from edge.commands.book import CommandBook, Facts
@@ -20,8 +22,13 @@ from edge.settings import BoxSettings
 from edge.supervisor import keep_running
 from edge.uplink.sender import Sender
 from edge.uplink.uplink import Uplink
+from sync_protocol.entries import BlobEntry, NoteEntry
+
+log = structlog.get_logger()
 
 BLOBS = "blobs"
+
+JSON_LINES = "application/jsonl"
 
 FEW = 100
 """Entries that wait while a piece of a file may go: less than a frame's worth is on its way anyhow."""
@@ -75,6 +82,19 @@ class Files:
         may_send = partial(records_first, lambda: uplink.sender)
         self._uploader = Uploader(self.store, channel, may_send=may_send, backoff=uplink.backoff())
         tasks.create_task(keep_running("blobs", self._uploader.run))
+
+    async def take_salvage(self, journal: Journal, clock: Clock) -> None:
+        """What was salvaged of damaged journals goes up as files: people may want to see what the entries alone do not say."""
+        for file in journal.salvage_files():
+            try:
+                fields = await asyncio.to_thread(self.store.put_file, file, media=JSON_LINES, about={"salvage": file.stem})
+            except BlobTooLong as exc:
+                log.warning("salvage_not_sent", file=file.name, reason=str(exc))
+                await journal.append(NoteEntry(**clock.stamp(), name="salvage_not_sent", data={"file": file.name}))
+            else:
+                await journal.append(BlobEntry(**clock.stamp(), **fields.json()))
+                self.put()
+            await journal.salvage_taken(file)
 
     async def doubt_restored(self, journal: Facts, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """A cloud that was restored from a backup may lack files that it had: each is proved to be there once more."""

@@ -140,6 +140,7 @@ class _Box:
             watch = ClockWatch(self.journal.append, self.given.clock, anchoring)
             tasks.create_task(keep_running("clock", watch.run))
             tasks.create_task(keep_running("scans", lambda: self.desk.listen_to_scans(Routing(self.desk))))
+            tasks.create_task(keep_running("salvage", partial(self.files.take_salvage, self.journal, self.given.clock)))
             asked = self._orders(tasks)
             if self.uplink is not None:
                 self.files.start(tasks, self.journal, self.uplink)
