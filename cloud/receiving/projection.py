@@ -35,7 +35,7 @@ from sync_protocol.wiretext import clean
 
 log = structlog.get_logger()
 
-CHUNK = 32
+CHUNK = 16
 """Entries of one transaction, of those that something is made of: some lines of a receipt. On SQLite everybody else who writes
 waits for it. Readings in between cost nothing."""
 

@@ -75,7 +75,8 @@ async def write_line(session: AsyncSession, receipt: Receipt, line: DraftLine) -
         receipt.lines.append(row)
     item = line.item
     row.sku, row.product_rev, row.standing = item.product, item.product_rev, line.standing
-    row.product = await product_by_sku(session, item.product)
+    if row.product is None or row.product.sku != item.product:
+        row.product = await product_by_sku(session, item.product)
     row.order_line = _order_line(receipt.order, item.order_line, item.product)
     row.lot = line.lot.value.value if line.lot else None
     row.expiry = line.expiry_date

@@ -171,8 +171,11 @@ async def _write(session: AsyncSession, receipt: Receipt, before: Draft, after: 
     for line in after.lines:
         if known.get(line.number) != line:
             await write_line(session, receipt, line)
+    counts = receipt.state == "open" and bool(after.lines)
+    if not counts and after.stage is Stage.OPEN:
+        return  # most steps: no state changes, so it is nobody's action
     taken = await _taken(session, arrived)
-    if receipt.state == "open" and after.lines:
+    if counts:
         await transition(session, RECEIPT, receipt, "count", taken)
     if after.stage is Stage.FINISHED:
         await _finish(session, receipt, arrived, taken)
