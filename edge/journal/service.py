@@ -208,13 +208,13 @@ class Journal:
         age_s = self._writer.age_s()
 
         def work(db: Connection) -> None:
-            rows.forget_ages(db)
             for run, position in acked.items():
                 rows.set_acked(db, run, position, age_s=age_s)
+            # Until the cloud has said of a run where it is, none of it grows old enough to be let go.
+            rows.forget_ages(db)
             rows.put_known(db, GENERATION, str(gen))
 
-        for run, position in acked.items():
-            self._writer.mark_acked(run, position)  # what waits for the next commit must not put the old one back
+        self._writer.drop_acks()  # what waits for the next commit must not put the old ones back
         await self.housekeeping(work)
         self._writer.known[GENERATION] = str(gen)
 

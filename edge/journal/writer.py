@@ -168,6 +168,11 @@ class JournalWriter:
             self._queue.acks[run] = acked
             self._wake.notify()
 
+    def drop_acks(self) -> None:
+        """Forget the positions that wait for the next commit: they are of before the cloud was restored."""
+        with self._mutex:
+            self._queue.acks.clear()
+
     def in_turn(self, work: Callable[[store.Connection], T], *, transaction: bool = True) -> T:
         """Let `work` use the connection between two commits, in a transaction of its own unless told otherwise.
 
