@@ -61,7 +61,7 @@ def open_checked(path: Path, connect: store.Connect) -> Opened:
     reason = "set aside before"
     if folder is None:
         try:
-            return _open_whole(path, connect)
+            return _open_at_second_look(path, connect)
         except JournalDamaged as exc:
             reason = str(exc)
             log.error("journal_damaged", reason=reason)  # noqa: TRY400 - the reason is all there is to say
@@ -70,6 +70,14 @@ def open_checked(path: Path, connect: store.Connect) -> Opened:
     target = salvage.salvage_file(path, aside.number_of(folder))
     lost = salvage.salvage(folder / path.name, target)
     return Opened(store.open_for_writing(path, connect), folder, lost, reason)
+
+
+def _open_at_second_look(path: Path, connect: store.Connect) -> Opened:
+    try:
+        return _open_whole(path, connect)
+    except JournalDamaged:
+        # SQLite takes a read that failed (EIO) for damage. What is damaged is so the second time, too.
+        return _open_whole(path, connect)
 
 
 def _open_whole(path: Path, connect: store.Connect) -> Opened:

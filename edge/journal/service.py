@@ -2,9 +2,10 @@
 
 import asyncio
 import secrets
+import sqlite3
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -12,7 +13,7 @@ import structlog
 
 from edge.clock import Clock
 from edge.errors import JournalBroken, JournalFault
-from edge.journal import aside, medium, retention, rows, salvage
+from edge.journal import aside, medium, recovery, retention, rows, salvage
 from edge.journal.again import Again
 from edge.journal.notices import Durable, Notices
 from edge.journal.opening import SALVAGE
@@ -87,9 +88,13 @@ class Journal:
         )
         await asyncio.to_thread(writer.start, notices)
         try:
-            async with JournalReader.open(path) as reader:
-                journal = cls(path, writer, reader, clock)
-                journal._renamed = await reader.has_reissued()
+            async with AsyncExitStack() as stack:
+                try:
+                    reader = await stack.enter_async_context(JournalReader.open(path))
+                    journal = cls(path, writer, reader, clock)
+                    journal._renamed = await reader.has_reissued()
+                except sqlite3.Error as exc:
+                    raise recovery.fault_of(exc, "the journal cannot be read") from exc
                 await journal.take_salvaged()
                 yield journal
         finally:

@@ -31,27 +31,6 @@ def numbers(entries: dict[Key, bytes]) -> list[int]:
     return sorted(int(entry["value"]) for entry in found if entry["t"] == "reading" and entry["device"] == DEVICE)
 
 
-def once(entries: dict[Key, bytes]) -> dict[Key, bytes]:
-    """Without entries that say again what is there too under its old id (`was`)."""
-    found = {}
-    for key, data in entries.items():
-        run, _, seq = str(json.loads(data).get("was") or "").partition(":")
-        if not seq or (run, int(seq)) not in entries:
-            found[key] = data
-    return found
-
-
-def places(entries: dict[Key, bytes]) -> dict[int, set[Key]]:
-    """The number of each reading to the ids under which it is or was there."""
-    found: dict[int, set[Key]] = {}
-    for key, data in entries.items():
-        entry = json.loads(data)
-        if entry["t"] == "reading" and entry["device"] == DEVICE:
-            run, _, seq = str(entry.get("was") or "").partition(":")
-            found.setdefault(int(entry["value"]), set()).update({key} | ({(run, int(seq))} if seq else set()))
-    return found
-
-
 def entries_of(path: Path) -> dict[Key, bytes]:
     """Every entry of the journal, after its chain was checked: each run from its seed, numbers without a gap, parents there.
 
