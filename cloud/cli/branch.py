@@ -7,6 +7,9 @@ import typer
 
 from cloud.cli.session import Database, Json, within
 
+BIGGEST = (1 << 63) - 1
+"""The largest number that a database counts to."""
+
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def branch(
-    number: Annotated[int, typer.Argument(help="As `tallybox cloud boxes` shows it.", min=1)],
+    number: Annotated[int, typer.Argument(help="As `tallybox cloud boxes` shows it.", min=1, max=BIGGEST)],
     side: Annotated[Literal["older", "newer"], typer.Argument(help="Which of the two.")],
     decision: Annotated[Literal["release", "discard"], typer.Argument(help="release: records are made of it; discard: never.")],
     db: Database,

@@ -91,10 +91,11 @@ class Refused(WebFault):
 
 
 class Moved(WebFault):
-    """The record is no longer the version that the visitor looked at."""
+    """The record is no longer the version that the visitor looked at; `kind` says of which kind it is."""
 
     status = 409
 
-    def __init__(self, ref: str) -> None:
-        super().__init__("moved", {"ref": ref})
+    def __init__(self, ref: str, kind: str = "receipt") -> None:
+        super().__init__("moved" if kind == "receipt" else f"moved_{kind}", {"ref": ref})
         self.ref = ref
+        self.kind = kind

@@ -33,7 +33,7 @@ def as_fault(exc: Exception) -> WebFault:
     if isinstance(exc, core.NotFound):
         return NotThere()
     if isinstance(exc, core.Conflict):
-        return Moved(exc.values.get("ref", ""))
+        return Moved(exc.values.get("ref", ""), exc.values.get("kind", "receipt"))
     if isinstance(exc, core.Forbidden):
         return NotAllowed()
     if isinstance(exc, core.Refused):
@@ -65,13 +65,22 @@ def _page(request: Request, fault: WebFault) -> Response:
     renderer: Renderer = request.app.state.renderer
     locale = locale_of(request)
     status = fault.status if fault.status in TITLED else 422
-    ref = fault.ref if isinstance(fault, Moved) else ""
+    way_out, words = _way_out(fault)
     return renderer.page(
         request,
         "fault.html",
         status=fault.status,
         title=renderer.said(locale if is_locale(locale) else "en", "fault_title", str(status)),
         message=renderer.said(locale, "fault", fault.code),
-        way_out=f"/receipts/{quote(ref)}" if ref else "/",
-        moved=bool(ref),
+        way_out=way_out,
+        way_words=words,
     )
+
+
+def _way_out(fault: WebFault) -> tuple[str, str]:
+    """Where to go from here, and the key of its words."""
+    if isinstance(fault, Moved) and fault.kind == "branch":
+        return "/boxes", "fault.show_boxes"
+    if isinstance(fault, Moved) and fault.ref:
+        return f"/receipts/{quote(fault.ref)}", "fault.show_newest"
+    return "/", "fault.way_out"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Literal
 
+from cloud.ingest.standing import BranchState, SideState, Standing
 from cloud.web.i18n import Locale
 from sync_protocol.quantity import plain
 
@@ -263,8 +264,21 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """A branch both sides of which are alive, and how far each is here."""
+
+    branch: BranchState
+    sides: tuple[SideState, SideState]
+
+    @property
+    def entries(self) -> int:
+        """Of the sides that wait for a decision."""
+        return sum(side.entries for side in self.sides if side.decision is None)
+
+
+@dataclass(frozen=True, slots=True)
 class Box:
-    """One box as the cloud knows it."""
+    """One box as the cloud knows it. `story`: what happened to its journal's branches and by whom, newest first."""
 
     id: str
     name: str
@@ -275,6 +289,9 @@ class Box:
     quarantined: int
     runs: tuple[Run, ...] = ()
     health: Health | None = None
+    standing: Standing = field(default_factory=Standing)
+    overlaps: tuple[Overlap, ...] = ()
+    story: tuple[Happening, ...] = ()
 
 
 def as_json(value: object) -> object:

@@ -17,44 +17,18 @@ from cloud.db.engine import Sessions
 from cloud.errors import Conflict, NotFound
 from cloud.ingest.branches import decide, leases_alternate
 from cloud.ingest.overview import BoxOverview, overview
-from cloud.ingest.receive import receive_frame
 from cloud.ingest.standing import SHOWN, Open, Standing, sides, standings
 from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.models import Event
 from cloud.metrics import Metrics, create_metrics_app
-from sync_protocol.answers import Ack
 from sync_protocol.commands import new_command_id
 from sync_protocol.entries import NoteEntry
+from tests.integration.branching import lose_journal, overlap, send
 from tests.integration.commanding import Ended, tallybox
-from tests.integration.conftest import START, Run, TestBox, TurnedClock
+from tests.integration.conftest import START, TestBox, TurnedClock
 
 ROOT = Actor.user("root", "admin")
 SETUP, USAGE = 3, 2
-
-
-async def send(sessions: Sessions, box: TestBox, run: Run, first: int = 0, count: int | None = None) -> None:
-    answer = await receive_frame(sessions, box=box.id, frame=box.frame(first, count, run), now=box.clock.now)
-    assert isinstance(answer, Ack), answer
-    box.clock.go(seconds=1)
-
-
-async def overlap(sessions: Sessions, box: TestBox) -> tuple[Run, Run]:
-    """Two boxes of one disk: the older one of 1 + 3 entries goes on after the newer one of 3 entries began."""
-    trunk = box.start()
-    box.note()
-    await send(sessions, box, trunk)
-    older = box.start((trunk, 1))
-    box.note()
-    await send(sessions, box, older)
-    newer = box.start((trunk, 1))
-    box.note()
-    box.note()
-    await send(sessions, box, newer)
-    box.runs.append(older)
-    box.note()
-    box.note()
-    await send(sessions, box, older, 2)
-    return older, newer
 
 
 async def stands(sessions: Sessions, box: TestBox) -> BoxOverview:
@@ -140,13 +114,8 @@ async def test_who_saw_something_else_decides_nothing(sessions: Sessions, box: T
     await decided(sessions, box, "older", "discard", seen="release")
 
 
-async def test_lost_journal_and_restored_disk_leave_gaps(sessions: Sessions, box: TestBox, clock: TurnedClock) -> None:
-    trunk = box.start()
-    box.note()
-    await send(sessions, box, trunk)
-    fresh = box.start()
-    box.write(NoteEntry(**box.stamp(), name="journal_lost", data={"runs": [{"run": trunk.run, "tip": 180}]}))
-    await send(sessions, box, fresh)
+async def test_lost_journal_leaves_a_gap(sessions: Sessions, box: TestBox) -> None:
+    trunk = await lose_journal(sessions, box, 180)
     standing = (await stands(sessions, box)).standing
     (gap,) = standing.gaps
     assert (gap.run, gap.first, gap.until, gap.cause) == (trunk.run, 2, 180, "journal_lost")

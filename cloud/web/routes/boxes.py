@@ -1,7 +1,15 @@
-"""The boxes page."""
+"""The boxes page, and what an admin decides there about a branch of a box's journal."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated, Literal
 
+from fastapi import APIRouter, Form, Path, Request, Response
+from fastapi.responses import RedirectResponse
+
+from cloud.db.types import BIGGEST
+from cloud.ingest.branches import decide
+from cloud.kernel.actor import Actor, Taken
+from cloud.people.models import Role
+from cloud.web.access import decider, visitor
 from cloud.web.reads.boxes import list_boxes
 from cloud.web.reads.listing import waiting
 from cloud.web.rendering import Renderer
@@ -18,4 +26,26 @@ async def page(request: Request) -> Response:
     async with deps.sessions.read() as session:
         boxes = await list_boxes(session)
         wait = await waiting(session)
-    return renderer.live(request, "boxes.html", here="boxes", waiting=wait, boxes=boxes)
+    may_decide = visitor(request).role == Role.ADMIN
+    return renderer.live(request, "boxes.html", here="boxes", waiting=wait, boxes=boxes, may_decide=may_decide)
+
+
+@router.post("/boxes/{box}/branches/{branch}/{side}")
+async def decide_side(
+    request: Request,
+    box: str,
+    branch: Annotated[int, Path(ge=1, le=BIGGEST)],
+    side: Literal["older", "newer"],
+    decision: Annotated[Literal["release", "discard"], Form()],
+    seen: Annotated[str, Form(max_length=16)] = "",
+    reason: Annotated[str, Form(max_length=256)] = "",
+) -> Response:
+    """Release or discard one side, with a reason; `seen` is what was decided when the page was made, empty for nothing."""
+    deps: StaffDeps = request.app.state.deps
+    person = decider(request)
+    request_id = request.headers.get("x-request-id", "")[:64] or None
+    taken = Taken(Actor.user(person.login, person.role), deps.clock(), reason=reason, request_id=request_id)
+    async with deps.sessions.write() as session:
+        await decide(session, branch=branch, which=side, decision=decision, taken=taken, box=box, seen=seen)
+    deps.wake.set()
+    return RedirectResponse("/boxes", 303)

@@ -16,6 +16,7 @@ from cloud.takers import TAKERS
 from cloud.web.settings import StaffDeps, StaffSettings
 from sync_protocol.entries import HealthEntry
 from sync_protocol.steps import Abandon, Amount, Discard, Item, Open
+from tests.integration.branching import lose_journal, overlap
 from tests.integration.conftest import ADMIN, Story, TestBox, TurnedClock, device, typed
 
 LIBRARIES = Path(__file__).resolve().parents[3] / "node_modules"
@@ -42,8 +43,13 @@ async def furnish(sessions: Sessions, clock: TurnedClock) -> Refs:
     async with sessions.write() as session:
         taken = Taken(ADMIN, clock.now)
         await load_demo(session, taken, pins={}, passwords={"noa": PASSWORD, "omar": PASSWORD})
-        for login, name, role in (("tal", "Tal Cohen · טל כהן", Role.VIEWER), ("ron", "Ron Adler · רון אדלר", Role.SUPERVISOR)):
-            await create_user(session, NewUser(login, name, role, password=PASSWORD, locale="en"), taken)
+        for login, name, role, locale in (
+            ("tal", "Tal Cohen · טל כהן", Role.VIEWER, "en"),
+            ("ron", "Ron Adler · רון אדלר", Role.SUPERVISOR, "en"),
+            ("ada", "Ada Levi · עדה לוי", Role.ADMIN, "en"),
+            ("adi", "Adi Shalev · עדי שלו", Role.ADMIN, "he"),
+        ):
+            await create_user(session, NewUser(login, name, role, password=PASSWORD, locale=locale), taken)
     box = TestBox(1, clock)
     await box.register(sessions)
     spare = TestBox(2, clock)
@@ -72,6 +78,12 @@ async def furnish(sessions: Sessions, clock: TurnedClock) -> Refs:
         )
     )
     await box.deliver(sessions)
+    twice = TestBox(3, clock)
+    await twice.register(sessions, station=None)
+    await overlap(sessions, twice)
+    forgetful = TestBox(4, clock)
+    await forgetful.register(sessions, station=None)
+    await lose_journal(sessions, forgetful, 181)
     await project_all(sessions, takers=TAKERS)
     await _tamper(sessions, jobs)
     async with sessions.read() as session:

@@ -32,6 +32,9 @@ KINDS = (
     "clock",
     "box",
     "time_by",
+    "side",
+    "doubt",
+    "gap_cause",
 )
 """Keys below these are made from codes at run time."""
 
