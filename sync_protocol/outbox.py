@@ -105,11 +105,14 @@ def next_send(outbox: Outbox) -> Send | None:
 
 
 def wants_fresh_run(outbox: Outbox) -> bool:
-    """Whether the journal should open a new run now that the link is back: new entries would stand behind a long line."""
+    """Whether the journal should open a new run, asked when the link is back and when a run was stopped: new entries would
+    stand behind a long line, or behind an entry that is not taken. Out of a forked run `Reissue` leads."""
     if not outbox.runs:
         return False
     newest = outbox.runs[-1]
-    return not newest.stopped and newest.tip - newest.acked > LONG_BACKLOG
+    if newest.stopped:
+        return newest.stopped != "fork"
+    return newest.tip - newest.acked > LONG_BACKLOG
 
 
 def grown(outbox: Outbox, run: RunId, tip: int) -> Outbox:
@@ -154,7 +157,8 @@ def _forked(outbox: Outbox, state: RunState, gen: int | None, position: int) -> 
     # writer's entries came first.
     sure = not state.asked and gen in {None, outbox.gen}
     first = min(state.acked, position) if sure else 0
-    return stop(outbox, state.run, "fork"), [Alarm("fork", state.run), Reissue(state.run, first)]
+    # A cloud that calls everything a fork must not fill the box's disk with ever new runs.
+    return stop(outbox, state.run, "fork"), [Alarm("fork", state.run), Reissue(state.run, first), Wait(None)]
 
 
 def stop(outbox: Outbox, run: RunId, reason: str) -> Outbox:
@@ -178,7 +182,7 @@ def _refused(outbox: Outbox, sent: Send, answer: Refused) -> tuple[Outbox, list[
     if answer.err == "fork":
         state = next(state for state in outbox.runs if state.run == sent.run)
         return _forked(outbox, state, answer.gen, state.acked)
-    return stop(outbox, sent.run, answer.err), [Alarm(answer.err, sent.run)]
+    return stop(outbox, sent.run, answer.err), [Alarm(answer.err, sent.run), Wait(None)]
 
 
 def _with(outbox: Outbox, run: RunId, change: Callable[[RunState], RunState]) -> Outbox:

@@ -259,6 +259,8 @@ class Sender:
         """Nothing more of this run is sent, also after a restart. A forked one is stopped when all of it was said again."""
         if reason != "fork":
             await self._kept("stop", self._journal.stop_run(run, reason))
+            if run == self._journal.run:
+                await self._make_way()
         await self._alarm(reason, run)
 
     async def _alarm(self, reason: str, run: RunId | None) -> None:

@@ -124,7 +124,7 @@ async def test_a_refused_run_stops_and_the_others_go_on(
         ("cloud_refused", {"reason": err, "run": old}, None),
         *((name, {}, f"{old}:1") for name in again),
     ]
-    assert (running.sender.facts.alarm, running.pauses) == (err, [])
+    assert (running.sender.facts.alarm, running.pauses) == (err, [1.0])
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
         await until(lambda: running.sender.waiting() == 2 and journal.run in cloud_inbox.entries)
     assert [batch.run for batch in cloud_inbox.batches].count(old) == 1
@@ -447,6 +447,21 @@ async def test_a_box_that_stops_before_it_has_asked_a_restored_cloud_asks_after_
     async with open_journal() as journal, sending(journal, cloud_inbox) as running:
         await until(lambda: running.sender.waiting() == 0 and journal.run in cloud_inbox.entries)
     assert [arrived(cloud_inbox, run) for run in old] == [["a"], ["b"], ["c"]]
+
+
+async def test_a_newest_run_that_is_refused_is_left_for_a_fresh_one(
+    open_journal: Any, note: Any, cloud_inbox: Any, sending: Any, until: Any
+) -> None:
+    """What is written afterwards must not stand behind entries that are not taken."""
+    async with open_journal() as journal:
+        refused = journal.run
+        cloud_inbox.script = [Refused(err="schema")]
+        async with sending(journal, cloud_inbox):
+            await until(lambda: journal.run != refused)
+            await journal.append(note("later"))
+            await until(lambda: "later" in arrived(cloud_inbox, journal.run))
+        assert "cloud_refused" in arrived(cloud_inbox, journal.run)
+        assert refused not in cloud_inbox.entries
 
 
 async def test_a_full_disk_does_not_keep_the_journal_from_draining(

@@ -165,7 +165,7 @@ def test_one_run_with_two_contents_is_a_fork_wherever_it_shows(known: int) -> No
     sent = other.send(4)
     effects = other.hear(sent[0], cloud.take(sent[1]))
     assert cloud.forks == 1
-    assert effects == [outbox.Alarm("fork", RUNS[0]), outbox.Reissue(RUNS[0], 0)]
+    assert effects == [outbox.Alarm("fork", RUNS[0]), outbox.Reissue(RUNS[0], 0), outbox.Wait(None)]
     assert outbox.next_send(other.state) is None
     assert [data for data, _ in cloud.rows[RUNS[0]]] == [f"e{n}".encode() for n in range(known)]
 
@@ -174,7 +174,7 @@ def test_an_answer_whose_hash_is_not_ours_stops_the_run() -> None:
     box, first, _ = two_batches()
     send = outbox.Send(RUNS[0], 2)
     effects = box.hear(send, Ack(run=RUNS[0], acked=4, hash="0" * 64, gen=0, srv_time="x"))
-    assert effects == [outbox.Alarm("fork", RUNS[0]), outbox.Reissue(RUNS[0], 2)]
+    assert effects == [outbox.Alarm("fork", RUNS[0]), outbox.Reissue(RUNS[0], 2), outbox.Wait(None)]
     assert first
 
 
