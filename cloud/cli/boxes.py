@@ -79,7 +79,7 @@ def _standing(one: "BoxOverview", sides: "Sides") -> "Iterator[str]":
         yield from _branch(branch, sides)
     yield from _held(standing)
     for gap in standing.gaps:
-        yield f"! {_gap(gap)}"
+        yield from _gap(gap)
     if standing.gaps_all > len(standing.gaps):
         yield f"  and {standing.gaps_all - len(standing.gaps)} older gaps"
     yield from _unended(standing)
@@ -87,13 +87,15 @@ def _standing(one: "BoxOverview", sides: "Sides") -> "Iterator[str]":
 
 def _branch(branch: "BranchState", sides: "Sides") -> "Iterator[str]":
     if not branch.overlaps:
-        yield f"branch {branch.id}: restored from an image, seen {_at(branch.seen_at)}; went on behind {branch.at}"
+        yield f"branch {branch.id}: restored from an image, seen {_at(branch.seen_at)}"
+        yield f"    run {branch.newer_run} went on behind {branch.at}"
         return
     mark = "! " if branch.undecided else ""
-    yield f"{mark}branch {branch.id}: two boxes write under its name since {_at(branch.overlap_at)}; apart behind {branch.at}"
+    yield f"{mark}branch {branch.id}: two boxes write under its name since {_at(branch.overlap_at)}"
+    yield f"    apart behind {branch.at}"
     for side in sides.get(branch.id, ()):
-        span = f"{_entries(side.entries, side.runs)}, received {_at(side.since)} to {_at(side.last)}"
-        yield f"    {side.which}: run {side.run}, {span}; {DECIDED.get(side.decision, side.decision)}"
+        yield f"    {side.which}: {_entries(side.entries, side.runs)}; {DECIDED.get(side.decision, side.decision)}"
+        yield f"      run {side.run}, received {_at(side.since)} to {_at(side.last)}"
     if branch.undecided:
         yield f"    decide: tallybox cloud branch {branch.id} older|newer release|discard --reason TEXT"
 
@@ -109,10 +111,11 @@ def _held(standing: "Standing") -> "Iterator[str]":
             yield f"    run {part.run}: from entry {part.dropped_from} on discarded"
 
 
-def _gap(gap: "Gap") -> str:
-    which = f"from entry {gap.first} on" if gap.until is None else f"entries {gap.first} to {gap.until - 1}"
+def _gap(gap: "Gap") -> "Iterator[str]":
+    which = f"entries from {gap.first} on" if gap.until is None else f"entries {gap.first} to {gap.until - 1}"
     written = f"before {_at(gap.before)}" if gap.after is None else f"between {_at(gap.after)} and {_at(gap.before)}"
-    return f"run {gap.run}, {which}, will not come: {CAUSES.get(gap.cause, gap.cause)}; written {written}"
+    yield f"! gap: {which} of run {gap.run} will not come"
+    yield f"    {CAUSES.get(gap.cause, gap.cause)}; written {written}"
 
 
 def _unended(standing: "Standing") -> "Iterator[str]":

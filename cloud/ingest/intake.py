@@ -26,7 +26,9 @@ class Intake:
     async def take(self, arriving: Arriving, *, binding: str) -> Answer:
         """Store the frame and answer, or say `slow_down` when too many wait already. Raises what `receive` raises."""
         if self._waiting >= MAX_WAITING:
-            return Refused(err="slow_down", retry_s=RETRY_BUSY_S, detail="busy")
+            busy = Refused(err="slow_down", retry_s=RETRY_BUSY_S, detail="busy")
+            self.deps.metrics.frame(binding=binding, answer=busy.err, entries=0, seconds=0.0)
+            return busy
         clock = asyncio.get_running_loop().time
         started = clock()
         self._waiting += 1

@@ -3,13 +3,19 @@
 import httpx
 import pytest
 
+from cloud.app import create_sync_app
 from cloud.boxes.health import BoxHealth
 from cloud.db.engine import Sessions
+from cloud.deps import SyncDeps
+from cloud.ingest import intake
+from cloud.ingest.intake import Intake
+from cloud.ingest.mqtt import frame_handlers
 from cloud.ingest.overview import overview
 from cloud.metrics import Metrics, create_metrics_app
 from cloud.receiving.projection import project_all
 from cloud.takers import TAKERS
 from sync_protocol.entries import HealthEntry
+from sync_protocol.routes import BATCHES, FRAME_TYPE
 from tests.integration.conftest import TestBox, TurnedClock
 
 
@@ -102,3 +108,29 @@ async def test_prometheus_gets_counters_of_the_worker_and_figures_of_the_databas
     assert after['tallybox_entries_acked_total{binding="https"}'] == 2
     mine = [value for name, value in after.items() if name.startswith("tallybox_box_unacked{") and box.id in name]
     assert mine == [7]
+
+
+async def test_both_bindings_count_every_frame_that_they_answer(
+    sessions: Sessions, box: TestBox, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    box.note()
+    metrics = Metrics()
+    deps = SyncDeps(sessions, clock=clock, peer_certificate=lambda _scope: box.certificate(), metrics=metrics)
+    transport = httpx.ASGITransport(create_sync_app(deps))
+    async with httpx.AsyncClient(transport=transport, base_url="https://cloud.test") as client:
+        answer = await client.post(BATCHES, content=box.frame(0, 1), headers={"content-type": FRAME_TYPE})
+        assert answer.json()["acked"] == 1
+    handle = frame_handlers(Intake(deps))[FRAME_TYPE]
+    await handle(box.id, box.frame(1))
+    await handle(box.id, b"no frame")
+    monkeypatch.setattr(intake, "MAX_WAITING", 0)
+    await handle(box.id, box.frame(1))
+    found = await scraped(sessions, metrics, clock)
+    counted = {name: value for name, value in found.items() if name.startswith("tallybox_frames_total")}
+    assert counted == {
+        'tallybox_frames_total{answer="ack",binding="https"}': 1,
+        'tallybox_frames_total{answer="ack",binding="mqtt"}': 1,
+        'tallybox_frames_total{answer="schema",binding="mqtt"}': 1,
+        'tallybox_frames_total{answer="slow_down",binding="mqtt"}': 1,
+    }
+    assert found['tallybox_entries_acked_total{binding="https"}'] == found['tallybox_entries_acked_total{binding="mqtt"}'] == 1
