@@ -85,7 +85,7 @@ async def lanes(folder: Path) -> dict[str, Any]:
             started = time.perf_counter()
             async with asyncio.TaskGroup() as tasks:
                 sending = tasks.create_task(sender.run())
-                while not sender.facts.up:  # what is made until the link is back belongs to the backlog
+                while not sender.facts.up:  # noqa: ASYNC110 - what is made until the link is back belongs to the backlog
                     await asyncio.sleep(0.01)
                 while sender.waiting() > DRAINING // 100:
                     await asyncio.sleep(LIVE_EVERY_S)
