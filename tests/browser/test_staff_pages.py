@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -10,6 +11,8 @@ from sqlalchemy import text
 
 from cloud.db.engine import Sessions
 from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.integration.branching import overlap
+from tests.integration.conftest import TestBox
 from tests.unit.cloud_web.office import LIBRARIES, PASSWORD
 from tests.unit.cloud_web.served import StaffSite
 
@@ -17,6 +20,7 @@ pytestmark = pytest.mark.browser
 
 SIZES = {"desk": (1280, 800), "phone": (390, 844)}
 SUPERVISORS = {"he": "noa", "en": "ron"}
+ADMINS = {"he": "adi", "en": "ada"}
 WCAG = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}
 MIN_TARGET_PX = 24
 """WCAG 2.2, 2.5.8."""
@@ -72,14 +76,33 @@ def size(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def signed_in(chromium: Browser, site: StaffSite) -> dict[str, StorageState]:
     """The cookies of one supervisor for each language, who signed in as people do."""
-    return {locale: sign_in(chromium, site, locale) for locale in SUPERVISORS}
+    return {locale: sign_in(chromium, site, locale, login) for locale, login in SUPERVISORS.items()}
+
+
+@pytest.fixture(scope="module")
+def admins(chromium: Browser, site: StaffSite) -> dict[str, StorageState]:
+    """The same of one admin for each language."""
+    return {locale: sign_in(chromium, site, locale, login) for locale, login in ADMINS.items()}
 
 
 @pytest.fixture
 def page(chromium: Browser, signed_in: dict[str, StorageState], locale: str, size: str) -> Iterator[Page]:
     """A supervisor's browser in the language of the test. Anything on its console fails the test."""
+    with quiet_page(chromium, signed_in[locale], locale, size) as page:
+        yield page
+
+
+@pytest.fixture
+def admin(chromium: Browser, admins: dict[str, StorageState], locale: str, size: str) -> Iterator[Page]:
+    """An admin's browser."""
+    with quiet_page(chromium, admins[locale], locale, size) as page:
+        yield page
+
+
+@contextmanager
+def quiet_page(chromium: Browser, state: StorageState, locale: str, size: str) -> Iterator[Page]:
     width, height = SIZES[size]
-    context = chromium.new_context(viewport={"width": width, "height": height}, locale=locale, storage_state=signed_in[locale])
+    context = chromium.new_context(viewport={"width": width, "height": height}, locale=locale, storage_state=state)
     page = context.new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
@@ -89,13 +112,13 @@ def page(chromium: Browser, signed_in: dict[str, StorageState], locale: str, siz
     assert said == []
 
 
-def sign_in(chromium: Browser, site: StaffSite, locale: str) -> StorageState:
+def sign_in(chromium: Browser, site: StaffSite, locale: str, login: str) -> StorageState:
     context = chromium.new_context(locale=locale)
     page = context.new_page()
     page.goto(site.url)
     assert Axe().run(page, options=WCAG).violations_count == 0
     assert page.get_attribute("html", "lang") == locale
-    page.fill("#login", SUPERVISORS[locale])
+    page.fill("#login", login)
     page.fill("#password", PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_selector(f"html[lang={locale}] .top")
@@ -126,13 +149,18 @@ def test_pages_are_accessible_and_fit_the_screen(page: Page, site: StaffSite, lo
 def test_controls_are_large_enough(page: Page, site: StaffSite) -> None:
     for address in addresses(site):
         page.goto(site.url + address)
-        boxes = page.eval_on_selector_all(
-            "button, input:not([type=hidden]), select, textarea, summary, nav a, thead a",
-            "all => all.map(one => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])"
-            ".filter(([, box]) => box.width > 1).map(([what, box]) => [what, box.width, box.height])",
-        )
-        assert boxes
-        assert [box for box in boxes if min(box[1:]) < MIN_TARGET_PX] == [], address
+        assert too_small(page) == [], address
+
+
+def too_small(page: Page) -> list[object]:
+    """Controls that a finger misses. There have to be controls."""
+    controls = page.eval_on_selector_all(
+        "button, input:not([type=hidden]), select, textarea, summary, nav a, thead a",
+        "all => all.map(one => [one.outerHTML.slice(0, 80), one.getBoundingClientRect()])"
+        ".filter(([, box]) => box.width > 1).map(([what, box]) => [what, box.width, box.height])",
+    )
+    assert controls
+    return [one for one in controls if min(one[1:]) < MIN_TARGET_PX]
 
 
 def test_values_are_seen_in_their_own_order(page: Page, site: StaffSite, locale: str) -> None:
@@ -233,3 +261,39 @@ def test_language_changes_by_one_press_and_keeps_the_page(page: Page, site: Staf
         page.click(f"button[name=locale][value={wanted}]")
         page.wait_for_selector(f"html[lang={wanted}]")
         assert page.url.endswith("/receipts?state=posted")
+
+
+BOXES = {("he", "desk"): 21, ("he", "phone"): 22, ("en", "desk"): 23, ("en", "phone"): 24}
+RELEASE = {"en": "Release", "he": "שחרור"}
+
+
+def test_admin_decides_about_a_side_of_two_boxes(admin: Page, site: StaffSite, locale: str, size: str) -> None:
+    box = TestBox(BOXES[locale, size], site.clock)
+
+    async def clone(sessions: Sessions) -> None:
+        await box.register(sessions, station=None)
+        await overlap(sessions, box)
+
+    site.do(clone)
+    admin.goto(f"{site.url}/boxes")
+    card = admin.locator(".box-card", has=admin.locator(f"#box-{box.id}"))
+    expect(card.locator(".verdict.fails")).to_be_visible()
+    found = Axe().run(admin, options=WCAG)
+    assert found.violations_count == 0, json.dumps(found.response["violations"])[:1500]
+    assert admin.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
+    assert too_small(admin) == []
+    first = card.locator(".sides .exception").first
+    first.get_by_role("textbox").fill("weighed there")
+    first.get_by_role("button", name=RELEASE[locale]).click()
+    expect(card.locator(".sides .pill.good")).to_have_count(1)
+    # A reason that is being written outlasts whatever changes meanwhile.
+    second = card.locator(".sides .exception").last
+    second.get_by_role("textbox").fill("not yet")
+    site.do(lambda sessions: _tick(sessions, box))
+    expect(admin.locator("#moved-note")).to_be_visible()
+    expect(second.get_by_role("textbox")).to_have_value("not yet")
+
+
+async def _tick(sessions: Sessions, box: TestBox) -> None:
+    async with sessions.write() as session:
+        await session.execute(text("UPDATE box SET name = name || ' *' WHERE id = :id"), {"id": box.id})
