@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import structlog
 
 from cloud.db.engine import Sessions, open_sessions
 from cloud.db.migrate import migrate
@@ -54,6 +55,13 @@ def _exists(user: str) -> bool:
     except KeyError:
         return False
     return True
+
+
+@pytest.fixture(autouse=True)
+def logs_go_where_they_went() -> Iterator[None]:
+    """A command that runs inside a test's process sets logging up for a stream that ends with the test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
