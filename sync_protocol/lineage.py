@@ -103,11 +103,29 @@ def missing(links: Links, held: Mapping[RunId, int], side: Side) -> list[Missing
 
 
 def first_held(links: Links, sides: Iterable[Side], runs: Iterable[RunId]) -> dict[RunId, int]:
-    """Of each run the first entry that lies on one of the sides; runs that lie on none are left out."""
-    wanted = list(sides)
+    """Of each run the first entry that lies on one of the sides; runs that lie on none are left out. One pass over the runs."""
+    asked = list(runs)
     found: dict[RunId, int] = {}
-    for run in runs:
-        firsts = [first for side in wanted if (first := first_of(links, side, run)) is not None]
-        if firsts:
-            found[run] = min(firsts)
+    for side in sides:
+        known: dict[RunId, bool] = {}
+        for run in asked:
+            if run == side.root or _continues(links, side, run, known):
+                begins = side.at.seq + 1 if run == side.root == side.at.run else 0
+                found[run] = min(begins, found.get(run, begins))
     return found
+
+
+def _continues(links: Links, side: Side, run: RunId, known: dict[RunId, bool]) -> bool:
+    """Whether a run's parent entry lies on a side; what is found out on the way up is kept in `known`."""
+    way: list[RunId] = []
+    while run not in known:
+        known[run] = False  # ends the walk where parents run in a circle
+        way.append(run)
+        up = links.get(run)
+        if up is None or up.run == side.root:
+            known[run] = up is not None and (up.run != side.at.run or up.seq > side.at.seq)
+            break
+        run = up.run
+    answer = known[run]
+    known.update(dict.fromkeys(way, answer))
+    return answer

@@ -16,6 +16,7 @@ from cloud.cli.branch import branch as cloud_branch
 from cloud.db.engine import Sessions
 from cloud.errors import Conflict, NotFound
 from cloud.ingest.branches import decide, leases_alternate
+from cloud.ingest.models import HeldRun
 from cloud.ingest.overview import BoxOverview, overview
 from cloud.ingest.standing import SHOWN, Open, Standing, sides, standings
 from cloud.kernel.actor import Actor, Taken
@@ -102,6 +103,23 @@ async def test_what_was_decided_no_longer_waits(sessions: Sessions, box: TestBox
     assert (one.standing.decisions, one.standing.waiting, one.held_s) == (Open(), Open(), None)
     assert [(part.run, part.dropped_from, part.waiting) for part in one.standing.held] == [(newer.run, 0, 0)]
     assert [branch.undecided for branch in one.standing.branches] == [False]
+
+
+@pytest.mark.parametrize(
+    ("held", "dropped", "waiting"),
+    [(1, None, 3), (1, 3, 2), (1, 9, 3), (2, 2, 0), (3, 1, 0), (None, 1, 0), (4, None, 0)],
+)
+async def test_of_a_run_of_four_what_is_held_and_not_dropped_waits(
+    sessions: Sessions, box: TestBox, held: int | None, dropped: int | None, waiting: int
+) -> None:
+    for _ in range(3):
+        box.note()
+    await send(sessions, box, box.run)
+    async with sessions.write() as session:
+        session.add(HeldRun(run=box.run.run, box_id=box.id, held_from=held, dropped_from=dropped))
+    standing = (await stands(sessions, box)).standing
+    assert [part.waiting for part in standing.held] == [waiting]
+    assert (standing.waiting.count, standing.waiting.size) == (int(waiting > 0), waiting)
 
 
 async def test_who_saw_something_else_decides_nothing(sessions: Sessions, box: TestBox) -> None:

@@ -12,6 +12,7 @@ from cloud.web.filters import SORTABLE, Filters
 from cloud.web.reads.boxes import list_boxes
 from cloud.web.reads.listing import list_receipts, suppliers, waiting
 from cloud.web.reads.receipt import read_receipt
+from tests.integration.branching import lose_journal, overlap
 from tests.integration.conftest import ADMIN, TestBox, TurnedClock
 from tests.unit.cloud_web.office import write_day
 
@@ -55,3 +56,19 @@ async def test_receipt_and_box_are_read_whole(sessions: Sessions, day: TestBox) 
     assert receipt.verification.values == 9
     assert [run.batches for run in boxes[0].runs] == [8]
     assert boxes[0].id == day.id
+
+
+async def test_boxes_that_want_somebody_are_read_with_their_story(sessions: Sessions) -> None:
+    clock = TurnedClock()
+    twice, forgetful = TestBox(1, clock), TestBox(2, clock)
+    for box in (twice, forgetful):
+        await box.register(sessions, station=None)
+    older, newer = await overlap(sessions, twice)
+    lost = await lose_journal(sessions, forgetful, 9)
+    async with sessions.read() as session:
+        first, second = await list_boxes(session)
+    (found,) = first.overlaps
+    assert ([side.run for side in found.sides], found.entries) == ([older.run, newer.run], 7)
+    assert [(event.action, event.actor) for event in first.story] == [("branches_overlap", "Box 1"), ("sibling_run", "Box 1")]
+    assert [(gap.run, gap.first, gap.until) for gap in second.standing.gaps] == [(lost.run, 2, 9)]
+    assert [(event.action, event.actor) for event in second.story] == [("journal_lost", "Box 2")]

@@ -1,5 +1,7 @@
 """Runs of one box as a tree: where two of them part, which side a place is on, what is missing of a side."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -110,3 +112,24 @@ def test_places_part_when_neither_has_the_other_behind_it(case) -> None:
     for root, own, shared in ((parting.ours, mine, other), (parting.theirs, other, mine)):
         side = Side(parting.at, root)
         assert {place for place in own if holds(links, side, place)} == own - shared
+
+
+@given(
+    st.dictionaries(st.integers(0, 6), st.tuples(st.integers(0, 6), st.integers(-1, 3)), max_size=7),
+    st.lists(st.tuples(st.integers(0, 6), st.integers(-1, 3), st.integers(0, 6)), max_size=3),
+)
+def test_what_is_held_of_all_runs_is_what_is_held_of_each(parents, sides) -> None:
+    # Parents that run in a circle, too: no box writes them, and anybody can.
+    runs = [RunId(f"{number:032x}") for number in range(7)]
+    links = {runs[run]: at(runs[parent], seq) for run, (parent, seq) in parents.items() if run != parent}
+    named = [Side(at(runs[run], seq), runs[root]) for run, seq, root in sides]
+    each = {run: [first for side in named if (first := first_of(links, side, run)) is not None] for run in runs}
+    assert first_held(links, named, runs) == {run: min(firsts) for run, firsts in each.items() if firsts}
+
+
+def test_many_runs_are_one_pass() -> None:
+    runs = [RunId(f"{number:032x}") for number in range(20_000)]
+    links = {run: at(before, 5) for before, run in pairwise(runs)}
+    # Walking up from each of them would be a hundred million steps.
+    held = first_held(links, [Side(at(runs[4], 5), runs[5])], reversed(runs))
+    assert len(held) == len(runs) - 5
