@@ -1,7 +1,9 @@
 """When things truly happened: anchors of box clocks, and the boots of runs; both found in what is stored already."""
 
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +16,8 @@ depends_on = None
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 BIGGEST = (1 << 63) - 1
 MAX_BOOT_ID = 64
+
+Row = dict[str, Any] | None
 
 
 def upgrade() -> None:
@@ -44,7 +48,7 @@ def downgrade() -> None:
     op.drop_table("anchor")
 
 
-def _fill(table, which, row_of) -> None:
+def _fill(table: sa.Table, which: str, row_of: Callable[..., Row]) -> None:
     connection = op.get_bind()
     found = connection.execute(sa.text(f"SELECT run, seq, box_id, content FROM entry WHERE {which}"))
     for part in found.partitions(500):
@@ -53,7 +57,7 @@ def _fill(table, which, row_of) -> None:
             connection.execute(table.insert(), rows)
 
 
-def _boot(run, seq, box_id, content):
+def _boot(run: str, seq: int, box_id: str, content: bytes) -> Row:
     entry = json.loads(bytes(content))
     boot_id, mono_ns = entry.get("boot_id"), entry.get("mono_ns")
     if type(mono_ns) is not int or not 0 <= mono_ns <= BIGGEST or len(boot_id) > MAX_BOOT_ID or "\x00" in boot_id:
@@ -61,7 +65,7 @@ def _boot(run, seq, box_id, content):
     return {"run": run, "box_id": box_id, "boot_id": boot_id, "mono_ns": mono_ns}
 
 
-def _anchor(run, seq, box_id, content):
+def _anchor(run: str, seq: int, box_id: str, content: bytes) -> Row:
     boot, entry = _boot(run, seq, box_id, content), json.loads(bytes(content))
     rtt_ns = entry.get("rtt_ns")
     try:
