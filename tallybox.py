@@ -787,7 +787,7 @@ async def _register(db: str, box: Any, *, name: str, station: str | None) -> Non
 
 
 @app.command()
-def bench(only: Annotated[str | None, typer.Argument(help="One part: journal, latency, cloud, idle.")] = None) -> None:
+def bench(only: Annotated[str | None, typer.Argument(help="One part, for example journal; all without it.")] = None) -> None:
     """Run the benchmarks of a source checkout; results go to bench/results/latest.json."""
     import runpy
 
