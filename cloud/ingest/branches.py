@@ -99,14 +99,14 @@ async def after_take(session: AsyncSession, taken: Taken, tip: EntryId) -> None:
     journal = await Journal.of(session, box)
     known = list(await session.scalars(select(Branch).where(Branch.box_id == box)))
     overlapping = [
-        branch for branch in known if branch.state == RESTORED and holds(journal.links, side_of(branch, "older"), tip)
+        branch for branch in known if branch.read_as == RESTORED and holds(journal.links, side_of(branch, "older"), tip)
     ]
     found = await _new_branches(session, taken, journal, tip, known)
     doubt = await session.get(BoxDoubt, box) if found else None
     overlapping += [branch for branch in found if doubt is not None or journal.went_on(branch)]
     for branch in overlapping:
         await _overlap(session, taken, journal, branch)
-    if any(branch.state == OVERLAP for branch in [*known, *found]):
+    if any(branch.read_as == OVERLAP for branch in [*known, *found]):
         await _hold(session, box, journal, [*known, *found])
 
 
@@ -129,7 +129,7 @@ async def _new_branches(
             at_seq=parting.at.seq,
             older_run=parting.theirs,
             newer_run=parting.ours,
-            state=RESTORED,
+            read_as=RESTORED,
             seen_at=taken.at,
             looked_at=True,
         )
@@ -151,7 +151,7 @@ async def _new_branches(
 
 
 async def _overlap(session: AsyncSession, taken: Taken, journal: Journal, branch: Branch) -> None:
-    branch.state, branch.overlap_at, branch.looked_at = OVERLAP, taken.at, False
+    branch.read_as, branch.overlap_at, branch.looked_at = OVERLAP, taken.at, False
     older = side_of(branch, "older")
     alive = [run for run in journal.held if first_of(journal.links, older, run) is not None]
     await session.execute(delete(Lost).where(Lost.box_id == branch.box_id, Lost.cause == RESTORED_IMAGE, Lost.run.in_(alive)))
@@ -164,7 +164,7 @@ async def _hold(session: AsyncSession, box: str, journal: Journal, branches: Seq
     sides: dict[str, list[Side]] = {"held": [], "discard": []}
     for branch in branches:
         for which, decision in _decisions(branch):
-            if branch.state == OVERLAP and decision != "release":
+            if branch.read_as == OVERLAP and decision != "release":
                 sides[decision or "held"].append(side_of(branch, which))
     held = first_held(journal.links, sides["held"], journal.held)
     dropped = first_held(journal.links, sides["discard"], journal.held)
@@ -191,7 +191,7 @@ async def leases_alternate(session: AsyncSession, box: str, *, now: datetime, ta
         session.add(BoxDoubt(box_id=box, reason="leases_alternate", since=now))
         await append_event(session, taken, action="leases_alternate", kind="box", ref=box)
     branches = list(await session.scalars(select(Branch).where(Branch.box_id == box)))
-    silent = [branch for branch in branches if branch.state == RESTORED]
+    silent = [branch for branch in branches if branch.read_as == RESTORED]
     if not silent:
         return
     journal = await Journal.of(session, box)
@@ -233,9 +233,9 @@ async def decide(
     before = dict(_decisions(row))[which]
     if seen is not None and seen != (before or ""):
         raise Conflict("conflict", kind="branch", ref=str(branch), seen=seen, now=before or "")
-    if row.state != OVERLAP or before == "discard" or decision not in DECISIONS:
+    if row.read_as != OVERLAP or before == "discard" or decision not in DECISIONS:
         # What was dropped was passed over: records of it could only be made by making all of them anew.
-        raise WrongState("wrong_state", kind="branch", state=before or row.state, action=decision)
+        raise WrongState("wrong_state", kind="branch", state=before or row.read_as, action=decision)
     if which == "older":
         row.older_decision = decision
     else:

@@ -118,7 +118,7 @@ class Branch(Base):
     at_seq: Mapped[int] = mapped_column(Big)
     older_run: Mapped[str] = mapped_column(Text)
     newer_run: Mapped[str] = mapped_column(Text)
-    state: Mapped[str] = mapped_column(Text)
+    read_as: Mapped[str] = mapped_column(Text)
     seen_at: Mapped[datetime] = mapped_column(UtcTime)
     overlap_at: Mapped[datetime | None] = mapped_column(UtcTime)
     older_decision: Mapped[str | None] = mapped_column(Text)

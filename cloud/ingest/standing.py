@@ -189,13 +189,13 @@ def _open_sides() -> Any:
 
 
 async def _branches(session: AsyncSession) -> dict[str, list[BranchState]]:
-    waits = case((Branch.state == OVERLAP, _open_sides()), else_=0)
+    waits = case((Branch.read_as == OVERLAP, _open_sides()), else_=0)
     found: dict[str, list[BranchState]] = defaultdict(list)
     for row in await _newest(session, Branch, (waits > 0).desc(), Branch.id.desc()):
         found[row.box_id].append(
             BranchState(
                 id=row.id,
-                state=row.state,
+                state=row.read_as,
                 at=f"{row.at_run}:{row.at_seq}",
                 older_run=row.older_run,
                 newer_run=row.newer_run,
@@ -211,7 +211,7 @@ async def _branches(session: AsyncSession) -> dict[str, list[BranchState]]:
 async def _decisions(session: AsyncSession) -> dict[str, Open]:
     rows = await session.execute(
         select(Branch.box_id, func.sum(_open_sides()), func.min(Branch.overlap_at))
-        .where(Branch.state == OVERLAP, _open_sides() > 0)
+        .where(Branch.read_as == OVERLAP, _open_sides() > 0)
         .group_by(Branch.box_id)
     )
     return {box: Open(count=int(count), since=since) for box, count, since in rows}

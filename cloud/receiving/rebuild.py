@@ -58,7 +58,7 @@ async def rebuild(sessions: Sessions, taken: Taken) -> int:
         for table in MADE_AGAIN:
             await session.execute(delete(table))
         await session.execute(update(OrderLine).values(received=0))
-        await session.execute(update(Branch).where(Branch.state == OVERLAP).values(looked_at=False))
+        await session.execute(update(Branch).where(Branch.read_as == OVERLAP).values(looked_at=False))
     passed = 0
     for action in actions:
         passed += await project_all(quiet, until=action.at)

@@ -31,7 +31,7 @@ async def _send(sessions: Sessions, box, run, first: int = 0, count: int | None 
 
 async def _branches(sessions: Sessions) -> list[tuple[str, str, str, int]]:
     async with sessions.read() as session:
-        return [(row.state, row.older_run, row.newer_run, row.at_seq) for row in await list_branches(session)]
+        return [(row.read_as, row.older_run, row.newer_run, row.at_seq) for row in await list_branches(session)]
 
 
 async def _lost(sessions: Sessions) -> list[tuple[str, int, int | None, str]]:

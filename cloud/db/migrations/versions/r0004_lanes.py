@@ -38,7 +38,7 @@ def _branches() -> None:
         sa.Column("at_seq", sa.BigInteger(), nullable=False),
         sa.Column("older_run", sa.Text(), nullable=False),
         sa.Column("newer_run", sa.Text(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("read_as", sa.Text(), nullable=False),
         sa.Column("seen_at", UtcTime(), nullable=False),
         sa.Column("overlap_at", UtcTime(), nullable=True),
         sa.Column("older_decision", sa.Text(), nullable=True),
