@@ -62,7 +62,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a listener was told in this session. A fresh one is told to pull: it may have missed something."""
+    """What a listener was told under this lease. A fresh one is told to pull: it may have missed something."""
 
     seq: int | None = -1
     commands: frozenset[str] = frozenset()
