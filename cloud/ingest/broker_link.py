@@ -241,20 +241,32 @@ class BrokerLink:
 
 
 async def _connect(broker: Broker) -> ssl.SSLSocket:
-    """A non-blocking TLS connection, TCP_NODELAY set. Raises OSError (ssl.SSLError is one)."""
+    """A non-blocking TLS connection to the first of the broker's addresses that takes one, TCP_NODELAY set.
+
+    Raises OSError (ssl.SSLError is one).
+    """
     loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM)
-    family, kind, proto, _name, address = found[0]
-    plain = socket.socket(family, kind, proto)
-    try:
-        plain.setblocking(False)
-        await loop.sock_connect(plain, address)
-        # Without it an exchange waits for delayed acknowledgements.
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        secured = broker.tls.wrap_socket(plain, server_hostname=broker.host, do_handshake_on_connect=False)
-    except BaseException:
-        plain.close()
-        raise
+    last = OSError(f"{broker.host} has no address")
+    for family, kind, proto, _name, address in await loop.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM):
+        plain = socket.socket(family, kind, proto)
+        try:
+            plain.setblocking(False)
+            await loop.sock_connect(plain, address)
+            # Without it an exchange waits for delayed acknowledgements.
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            secured = broker.tls.wrap_socket(plain, server_hostname=broker.host, do_handshake_on_connect=False)
+        except OSError as exc:
+            plain.close()
+            last = exc
+            continue
+        except BaseException:
+            plain.close()
+            raise
+        return await _shaken(loop, secured)
+    raise last
+
+
+async def _shaken(loop: asyncio.AbstractEventLoop, secured: ssl.SSLSocket) -> ssl.SSLSocket:
     try:
         while True:
             try:

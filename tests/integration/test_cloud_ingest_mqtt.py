@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from sqlalchemy import select
 from cloud.app import alternate
 from cloud.db.engine import Sessions, open_sessions
 from cloud.deps import SyncDeps
+from cloud.ingest import broker_link
 from cloud.ingest.broker_link import Broker as Where
 from cloud.ingest.intake import Intake
 from cloud.ingest.models import JournalEntry
@@ -190,3 +192,26 @@ async def test_two_workers_share_the_frames_of_many_boxes(postgres_url: str, bro
     finally:
         for pool in pools:
             await pool.engine.dispose()
+
+
+async def test_a_broker_is_reached_by_its_next_address_when_the_first_is_closed(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name often stands for an IPv6 address first, where nobody listens."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(broker.host, broker.port, type=socket.SOCK_STREAM)
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))  # bound and never listening: refuses
+        first = (*found[0][:4], closed.getsockname())
+
+        async def both(*_asked: Any, **_more: Any) -> list[Any]:
+            return [first, *found]
+
+        monkeypatch.setattr(loop, "getaddrinfo", both)
+        files = broker.worker("one")
+        tls = client_ssl_context(ca=files.ca, certificate=files.certificate, key=files.key)
+        secured = await broker_link._connect(Where(broker.host, broker.port, "one", tls))
+    try:
+        assert secured.getpeername()[1] == broker.port
+    finally:
+        secured.close()
