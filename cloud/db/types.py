@@ -37,6 +37,37 @@ class Exact(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+class Micro(TypeDecorator[Decimal]):
+    """A decimal of at most six places, kept as a whole number of millionths: sums and comparisons in SQL are exact on both
+    databases. Raises ValueError for finer or larger numbers (beyond 9.2e12)."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - as above
+        return None if value is None else to_micro(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 - as above
+        return None if value is None else from_micro(int(value))
+
+
+MICRO = 6
+"""Decimal places of `Micro`."""
+
+
+def to_micro(value: Decimal) -> int:
+    """Millionths. Raises ValueError where the number is not a whole number of them, or too large for a column."""
+    scaled = value.scaleb(MICRO)
+    if not scaled.is_finite() or scaled != scaled.to_integral_value() or abs(scaled) > BIGGEST:
+        raise ValueError(f"{value} is not a number of at most {MICRO} places that a column takes")
+    return int(scaled)
+
+
+def from_micro(value: int) -> Decimal:
+    """The number of so many millionths, without zeros at its end."""
+    return Decimal(value).scaleb(-MICRO).normalize() + 0 if value % 1_000_000 else Decimal(value // 1_000_000)
+
+
 class UtcTime(TypeDecorator[datetime]):
     """An aware time in UTC. SQLite stores it without zone; a naive time is refused on the way in."""
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Self
 
+from cloud.kernel.access import Access
+
 SYSTEM = "system"
 """Role of what acts by itself. It is listed in a machine like any other role."""
 
@@ -41,3 +43,7 @@ class Taken:
     request_id: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
     """What the action is about beside the record, for guards and effects."""
+    access: Access | None = field(default=None, compare=False)
+    """What the actor may do by grants; None where the actor's role alone decides (the system, boxes)."""
+    chain: str | None = None
+    """The cause chain that this belongs to."""

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.kernel.actor import Taken
+from cloud.kernel.chain import wait_for_place, waiting
 from cloud.kernel.models import Event
 from sync_protocol.wiretext import clean
 
@@ -31,10 +32,12 @@ async def append_event(
     ref: str,
     changes: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add one event to the session's transaction. While records are replayed nothing is logged twice."""
+    """Add one event to the session's transaction; it is written, and linked to the one before, with the commit. While records
+    are replayed nothing is logged twice. Changes are what JSON holds."""
     if session.info.get(REPLAYING):
         return
-    session.add(
+    wait_for_place(
+        session,
         Event(
             at=taken.at,
             actor_kind=taken.actor.kind,
@@ -46,7 +49,8 @@ async def append_event(
             changes=dict(changes or {}),
             reason=None if taken.reason is None else clean(taken.reason),
             request_id=taken.request_id,
-        )
+            chain=taken.chain,
+        ),
     )
 
 
@@ -60,7 +64,8 @@ async def record_refusal(
         .limit(MAX_REFUSALS)
         .subquery()
     )
-    count = await session.scalar(select(func.count()).select_from(recent)) or 0
+    here = sum(1 for row in waiting(session) if row.actor == taken.actor.name and row.action == action)
+    count = here + (await session.scalar(select(func.count()).select_from(recent)) or 0)
     if count >= MAX_REFUSALS:
         return False
     changes: dict[str, Any] = {} if found is None else {"found": clean(found)}
