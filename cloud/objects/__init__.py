@@ -1,0 +1,1 @@
+"""Objects: one definition drives storage, forms, lists, the interface for programs, import, history and permissions."""
