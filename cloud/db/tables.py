@@ -10,8 +10,9 @@ from cloud.ingest import models as ingest
 from cloud.kernel import models as kernel
 from cloud.masters import models as masters
 from cloud.mirror import models as mirror
+from cloud.objects import models as objects
 from cloud.people import models as people
 from cloud.receiving import models as receiving
 
 METADATA = Base.metadata
-SUBJECTS = (blobs, boxes, clocks, commands, health, settings_table, ingest, kernel, masters, mirror, people, receiving)
+SUBJECTS = (blobs, boxes, clocks, commands, health, settings_table, ingest, kernel, masters, mirror, objects, people, receiving)
