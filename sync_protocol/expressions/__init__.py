@@ -7,6 +7,6 @@ are exact decimals, and what it may cost is bounded before it runs.
 from sync_protocol.expressions.evaluate import Expression, Given
 from sync_protocol.expressions.faults import ExpressionFault
 from sync_protocol.expressions.parse import parse
-from sync_protocol.expressions.schema import Schema, Shape
+from sync_protocol.expressions.schema import Kind, Schema, Shape
 
-__all__ = ["Expression", "ExpressionFault", "Given", "Schema", "Shape", "parse"]
+__all__ = ["Expression", "ExpressionFault", "Given", "Kind", "Schema", "Shape", "parse"]

@@ -8,21 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, DecimalException
-from typing import Any
+from typing import Any, Self
 
 from sync_protocol.expressions import nodes
 from sync_protocol.expressions.faults import ExpressionFault
-from sync_protocol.expressions.functions import FUNCTIONS, Unfit, items, order
+from sync_protocol.expressions.functions import FUNCTIONS, TEXT_PER_STEP, Unfit, items, order, pay_for
 from sync_protocol.expressions.nodes import Node
 from sync_protocol.expressions.parse import parse
 from sync_protocol.expressions.schema import Schema
 from sync_protocol.expressions.values import CONTEXT, MAX_TEXT, NotAValue, Value, kind_of, value_of
 
 MAX_STEPS = 20_000
-"""Steps of one evaluation: some ten milliseconds at worst, a thousand rows with a dozen operations each."""
-
-TEXT_PER_STEP = 100
-"""Characters that are compared, searched or joined for one step."""
+"""Steps of one evaluation, a thousand rows with a dozen operations each. They bound the time as well, without a clock: nothing
+that one step stands for takes longer than its share (bench/expressions.py measures the worst)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +65,23 @@ class Expression:
     """An expression ready to be worked out many times; safe to share."""
 
     def __init__(self, text: str, schema: Schema | None = None) -> None:
-        """Raises ExpressionFault (`syntax`, `forbidden`, `too_large`, `unknown_name`, `unknown_function`, `arguments`)."""
+        """Raises ExpressionFault with any code but `value` and `budget`."""
+        self._be(text, parse(text, schema))
+
+    def _be(self, text: str, tree: Node) -> Self:
         self.text = text
-        self.tree = parse(text, schema)
-        self._run = _step(self.tree)
+        self.tree = tree
+        self._run = _step(tree)
+        return self
+
+    @classmethod
+    def of_tree(cls, tree: Node, text: str = "") -> Self:
+        """From (a part of) a tree that was read before; `text` is what its columns count in."""
+        return cls.__new__(cls)._be(text, tree)  # noqa: SLF001 - its own
+
+    def names(self) -> frozenset[tuple[str, ...]]:
+        """Paths of the fields that it uses; `lines` and `lines.qty` for a `for` over lines."""
+        return frozenset(nodes.paths(self.tree))
 
     def value(self, fields: Mapping[str, object], given: Given) -> Value:
         """Its value for these fields; a field that is not there is missing. Raises ExpressionFault (`value`, `budget`)."""
@@ -249,8 +260,7 @@ def _ordered(holds: Callable[[int], bool]) -> Callable[[_Frame, Value, Value], b
     def compare(frame: _Frame, left: Value, right: Value) -> bool:
         if left is None or right is None:
             return False
-        if isinstance(left, str):
-            frame.spend(len(left) // TEXT_PER_STEP)
+        pay_for(frame, left)
         return holds(order(left, right))
 
     return compare

@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-Code = Literal["syntax", "forbidden", "too_large", "unknown_name", "unknown_function", "arguments", "value", "budget"]
+Code = Literal["syntax", "forbidden", "too_large", "unknown_name", "unknown_function", "arguments", "kind", "value", "budget"]
 
 
 class ExpressionFault(Exception):
-    """`column` counts characters from 1. `syntax` to `arguments` show when an expression is read, the others when it is worked
-    out: `value` for what cannot be done with the values at hand, `budget` for too much work."""
+    """`column` counts characters from 1. `syntax` to `kind` show when an expression is read, the others when it is worked
+    out: `value` for what cannot be done with the values at hand, `budget` for too much work. `kind` is said only where the
+    schema knows kinds: such a thing could never be done, or never be true."""
 
     def __init__(self, code: Code, column: int, message: str) -> None:
         super().__init__(f"column {column}: {message}")

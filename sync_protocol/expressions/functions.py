@@ -15,6 +15,9 @@ MAX_DAYS = 100_000
 MAX_PLACES = 12
 """Of `round`."""
 
+TEXT_PER_STEP = 100
+"""Characters that are compared, searched, joined or changed for one step."""
+
 
 class Unfit(Exception):
     """The arguments cannot be worked with; the text says why."""
@@ -78,6 +81,12 @@ def items(world: World, value: Value) -> list[Value]:
     raise Unfit(f"{kind_of(value)} where a list is needed")
 
 
+def pay_for(world: World, value: Value) -> None:
+    """Count going through a text once."""
+    if type(value) is str:
+        world.spend(len(value) // TEXT_PER_STEP)
+
+
 def _numbers(world: World, values: tuple[Value, ...]) -> list[Decimal]:
     """Of one list, or of the arguments themselves; what is missing is passed over."""
     found = items(world, values[0]) if len(values) == 1 else list(values)
@@ -88,6 +97,7 @@ def _extreme(world: World, values: tuple[Value, ...], better: Callable[[int], bo
     found = [one for one in (items(world, values[0]) if len(values) == 1 else values) if one is not None]
     best: Value = None
     for one in found:
+        pay_for(world, one)
         if best is None or better(order(one, best)):
             best = one
     return best
@@ -187,11 +197,13 @@ def _date(value: Value) -> Value:
         raise Unfit("a date is written as 2026-12-31") from exc
 
 
-def _lower(value: Value) -> Value:
+def _lower(world: World, value: Value) -> Value:
+    pay_for(world, value)
     return None if value is None else text(value).lower()
 
 
-def _starts_with(value: Value, start: Value) -> Value:
+def _starts_with(world: World, value: Value, start: Value) -> Value:
+    pay_for(world, start)
     return None if value is None or start is None else text(value).startswith(text(start))
 
 
@@ -217,13 +229,13 @@ FUNCTIONS: dict[str, Function] = {
     "days": Function(_plain(_days), 1, 1),
     "has_document": Function(_has_document, 1, 1, frozenset({"signed"})),
     "len": Function(_plain(_len), 1, 1),
-    "lower": Function(_plain(_lower), 1, 1),
+    "lower": Function(_lower, 1, 1),
     "max": Function(_max, 1, None),
     "mean": Function(_mean, 1, None),
     "min": Function(_min, 1, None),
     "now": Function(lambda world: world.now, 0, 0),
     "round": Function(_plain(_round), 1, 2),
-    "starts_with": Function(_plain(_starts_with), 2, 2),
+    "starts_with": Function(_starts_with, 2, 2),
     "sum": Function(_sum, 1, None),
     "today": Function(lambda world: world.today, 0, 0),
 }

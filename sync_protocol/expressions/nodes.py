@@ -3,6 +3,7 @@
 Whoever translates expressions, for instance into a database's filter, walks this tree.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -99,3 +100,44 @@ class Call:
 
 
 Node = Constant | Field | Negative | Not | Calculation | Compared | Both | Choice | Listed | Each | Call
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """The parts directly below, in the order in which they are written (an `Each`: source, item, conditions)."""
+    match node:
+        case Negative() | Not():
+            return (node.operand,)
+        case Calculation():
+            return (node.left, node.right)
+        case Compared():
+            return (node.first, *(right for _op, right in node.rest))
+        case Both():
+            return node.parts
+        case Choice():
+            return (node.condition, node.then, node.otherwise)
+        case Listed():
+            return node.items
+        case Each():
+            return (node.source, node.item, *node.conditions)
+        case Call():
+            return (*node.arguments, *(argument for _name, argument in node.named))
+        case _:
+            return ()
+
+
+def paths(node: Node) -> Iterator[tuple[str, ...]]:
+    """Every field that is used, by its path from the record: `l.qty for l in lines` gives `lines` and `lines.qty`."""
+    match node:
+        case Field():
+            yield node.path
+        case Each():
+            yield from paths(node.source)
+            source = node.source.path if isinstance(node.source, Field) else None
+            for path in (path for part in (node.item, *node.conditions) for path in paths(part)):
+                if path[0] != node.name:
+                    yield path
+                elif source is not None:
+                    yield (*source, *path[1:])
+        case _:
+            for child in children(node):
+                yield from paths(child)

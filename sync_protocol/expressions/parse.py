@@ -8,8 +8,9 @@ from decimal import Decimal
 from sync_protocol.expressions import nodes
 from sync_protocol.expressions.faults import ExpressionFault
 from sync_protocol.expressions.functions import FUNCTIONS
+from sync_protocol.expressions.kinds import check_kinds
 from sync_protocol.expressions.nodes import Node
-from sync_protocol.expressions.schema import Schema
+from sync_protocol.expressions.schema import REF, Schema
 
 MAX_CHARACTERS = 2_000
 """A condition that a person can still read; a page of text is a program."""
@@ -57,7 +58,10 @@ _NAMES: dict[type[ast.AST], str] = {
 
 
 def parse(text: str, schema: Schema | None = None) -> Node:
-    """The expression as a tree; with a schema its names are looked up too. Raises ExpressionFault."""
+    """The expression as a tree. Raises ExpressionFault.
+
+    With a schema names are looked up and kinds compared, and a record where a value is needed becomes its `ref`.
+    """
     if len(text) > MAX_CHARACTERS:
         raise ExpressionFault("too_large", MAX_CHARACTERS, f"longer than {MAX_CHARACTERS} characters")
     if not text.strip():
@@ -75,7 +79,10 @@ def parse(text: str, schema: Schema | None = None) -> Node:
         raise ExpressionFault("syntax", 1, "cannot be read") from exc
     if isinstance(body, ast.Tuple) and body.lineno == 1:  # our own brackets
         raise ExpressionFault("syntax", 1, "a list is written with [ ] around it")
-    return _Reader(text, schema).read(body)
+    tree = _Reader(text, schema).read(body)
+    if schema is not None:
+        check_kinds(tree, schema)
+    return tree
 
 
 def _check_brackets(text: str) -> None:
@@ -187,12 +194,12 @@ class _Reader:
             raise ExpressionFault("too_large", column, f"more than {MAX_PATH} names in a row")
         if any(part.startswith("_") for part in path):
             raise ExpressionFault("forbidden", column, "names do not begin with _")
-        if path[0] in self._own:
-            schema = self._own[path[0]]
-            if schema is not None and len(path) > 1:
-                schema.shape_of(path[1:], column)
-        elif self._schema is not None:
-            self._schema.shape_of(path, column)
+        own = path[0] in self._own
+        schema, rest = (self._own[path[0]], path[1:]) if own else (self._schema, path)
+        if schema is not None and rest:
+            shape, inside = schema.shape_of(rest, column)
+            if shape == "record" and (inside is None or REF in inside.shapes):
+                path = (*path, REF)
         return nodes.Field(column, path)
 
     def unary(self, node: ast.UnaryOp) -> Node:

@@ -10,6 +10,9 @@ Value = None | bool | Decimal | str | date | datetime | timedelta | Sequence["Va
 MAX_TEXT = 10_000
 """Characters of a text that is put together: no field is longer."""
 
+MAX_BITS = 112
+"""Of a whole number: all that 34 digits hold. Turning longer ones into decimals takes time that no step pays for."""
+
 CONTEXT = Context(prec=34, Emax=6144, Emin=-6143, traps=[DivisionByZero, InvalidOperation, Overflow])
 """Decimal128 of IEEE 754: 34 digits, which no quantity needs, and nothing that grows without end."""
 
@@ -25,6 +28,8 @@ def value_of(found: object) -> Value:
     if isinstance(found, bool | str | Decimal | date | timedelta | Mapping):
         return found
     if isinstance(found, int):
+        if found.bit_length() > MAX_BITS:
+            raise NotAValue("a number of more than 34 digits")
         return Decimal(found)
     if isinstance(found, Sequence) and not isinstance(found, bytes | bytearray):
         return found
