@@ -48,11 +48,12 @@ def read_yaml(text: str) -> Source:
         for event in yaml.parse(text, Loader=_Loader):
             if isinstance(event, yaml.AliasEvent):
                 # Nested aliases grow without end ("billion laughs").
-                raise BadDefinition([DefinitionFault(event.start_mark.line + 1, "", "alias", "aliases are not allowed")])
+                line = event.start_mark.line + 1 if event.start_mark else 1
+                raise BadDefinition([DefinitionFault(line, "", "alias", "aliases are not allowed")])
         node = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
-        line = 1 if mark is None else mark.line + 1
+        line = mark.line + 1 if isinstance(mark, yaml.Mark) else 1
         raise BadDefinition([DefinitionFault(line, "", "syntax", exc.problem or "cannot be read")]) from exc
     except yaml.YAMLError as exc:
         raise BadDefinition([DefinitionFault(1, "", "syntax", "cannot be read as YAML")]) from exc

@@ -263,7 +263,8 @@ def from_store(field: FieldDef, stored: Any) -> Any:
     if stored is None:
         return None
     try:
-        return _FROM_STORE.get(field.type, lambda _field, one: one)(field, stored)
+        read = _FROM_STORE.get(field.type)
+        return stored if read is None else read(field, stored)
     except (ValueError, TypeError, AttributeError):
         return None
 

@@ -1,0 +1,118 @@
+"""One accessor for both storages: fields of a row in a typed table's columns, in its `extra`, or in `record.data`."""
+
+import string
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, literal_column, select
+
+from cloud.objects.definition import FieldDef, ObjectDef
+from cloud.objects.models import Record
+from cloud.objects.registry import Objects
+from cloud.objects.values import from_store, said, to_store
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a reference leads, as people see it."""
+
+    kind: str
+    id: int
+    ref: str
+    title: str
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of one kind, whichever table they are in."""
+
+    definition: ObjectDef
+    objects: Objects
+
+    @cached_property
+    def model(self) -> type[Any]:
+        typed = self.objects.typed.get(self.definition.key)
+        return Record if typed is None else typed.model
+
+    def select(self) -> Select[Any]:
+        """All rows of the kind, archived ones too."""
+        return select(self.model).where(*self.own())
+
+    def own(self) -> Iterable[ColumnElement[bool]]:
+        """What tells the kind's rows from others of the same table."""
+        if not self.definition.typed:
+            # Written into the statement: a partial index is used only where the database sees its very condition.
+            yield Record.kind == literal_column(f"'{self.definition.key}'")
+
+    @cached_property
+    def ref_attribute(self) -> str:
+        """Attribute of the row that people call the record by."""
+        if not self.definition.typed:
+            return "ref"
+        field = self.definition.by_key.get(self.definition.ref)
+        return field.column if field is not None and field.column else self.definition.ref
+
+    @property
+    def ref_column(self) -> Any:
+        return getattr(self.model, self.ref_attribute)
+
+    def has(self, attribute: str) -> bool:
+        """Whether the table has such a column: read-only kinds may lack those of `Kept`."""
+        return hasattr(self.model, attribute)
+
+    def new(self) -> Any:
+        """An empty row, not in any session."""
+        return self.model(extra={}) if self.definition.typed else Record(kind=self.definition.key, extra={}, title="")
+
+    def get(self, row: Any, field: FieldDef) -> Any:
+        """The stored value as Python has it; of a reference the other row's id."""
+        if field.column:
+            value = getattr(row, field.column)
+            return str(value) if field.type == "choice" and value is not None else value
+        return from_store(field, (getattr(row, "extra", None) or {}).get(field.key))
+
+    def put(self, row: Any, field: FieldDef, value: Any) -> None:
+        """Set a value as `get` gives it."""
+        if field.column:
+            if value is None and field.type in {"choices", "json"}:
+                value = []
+            setattr(row, field.column, value)
+            return
+        # A new dictionary: the ORM does not see a change inside the old one.
+        stored = {key: one for key, one in (row.extra or {}).items() if key != field.key}
+        if value is not None:
+            stored[field.key] = to_store(field, value)
+        row.extra = stored
+
+    def ref(self, row: Any) -> str:
+        return str(getattr(row, self.ref_attribute))
+
+    def values(self, row: Any, *, archived: bool = False) -> dict[str, Any]:
+        """All fields but `refs`, as `get` gives them."""
+        fields = self.definition.fields if archived else self.definition.live
+        return {one.key: self.get(row, one) for one in fields if one.type != "refs"}
+
+    def state(self, row: Any) -> str | None:
+        return str(row.state) if self.definition.states else None
+
+    def title(self, row: Any, values: Mapping[str, Any]) -> str:
+        """The template filled in; what is missing leaves nothing behind. `values` may hold Reference and text."""
+        if not self.definition.typed and not values:
+            return str(row.title)
+        return fill(self.definition.title, {**values, "ref": self.ref(row)})
+
+
+def fill(template: str, values: Mapping[str, Any]) -> str:
+    """A title from a template; separators at its ends go where a value beside them is missing."""
+    parts = []
+    for text, name, _, _ in string.Formatter().parse(template):
+        parts.append(text)
+        if name is not None:
+            value = values.get(name.partition(".")[0])
+            parts.append(value.title if isinstance(value, Reference) else "" if value is None else str(said(value)))
+    return " ".join("".join(parts).split()).strip(" –-,·/")[:200]
