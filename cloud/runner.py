@@ -1,6 +1,8 @@
 """The core put together in one process: boxes' routes, staff pages, projector."""
 
 import asyncio
+import os
+import socket
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from cloud.deps import SyncDeps
 from cloud.ingest.broker_link import Broker
 from cloud.ingest.intake import Intake
 from cloud.ingest.mqtt import frame_handlers, work_forever
+from cloud.jobs.worker import Worker
 from cloud.metrics import Metrics, create_metrics_app
 from cloud.push.mqtt import MqttSessions
 from cloud.push.watch import Watch
@@ -25,6 +28,7 @@ from cloud.takers import TAKERS
 from cloud.web.app import create_staff_app
 from cloud.web.settings import LOOPBACK, StaffDeps, StaffSettings
 from cloud.web_server import Listener, listen, serve
+from cloud.work import HANDLERS, plans
 
 log = structlog.get_logger()
 
@@ -117,5 +121,10 @@ async def _serve(
         if blobs is not None:
             tasks.create_task(blobs.sweep_forever())
         tasks.create_task(project_forever(sessions, wake, TAKERS))
+        tasks.create_task(Worker(sessions, HANDLERS, name=_this_process(), plans=plans(settings.zone)).run())
         log.info("cloud_served", sync=sync.url, staff=staff.url)
         announce(sync.url, staff.url)
+
+
+def _this_process() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"

@@ -1,5 +1,6 @@
 """Every table of the core, imported so that the metadata is whole. Only migrations need this."""
 
+from cloud.around import models as around
 from cloud.blobs import models as blobs
 from cloud.boxes import commands, health
 from cloud.boxes import models as boxes
@@ -7,6 +8,7 @@ from cloud.clocks import models as clocks
 from cloud.db import settings_table
 from cloud.db.base import Base
 from cloud.ingest import models as ingest
+from cloud.jobs import models as jobs
 from cloud.kernel import models as kernel
 from cloud.masters import models as masters
 from cloud.mirror import models as mirror
@@ -15,4 +17,4 @@ from cloud.people import models as people
 from cloud.receiving import models as receiving
 
 METADATA = Base.metadata
-SUBJECTS = (blobs, boxes, clocks, commands, health, settings_table, ingest, kernel, masters, mirror, objects, people, receiving)
+SUBJECTS = (around, blobs, boxes, clocks, commands, health, settings_table, ingest, jobs, kernel, masters, mirror, objects, people, receiving)

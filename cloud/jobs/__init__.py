@@ -1,0 +1,1 @@
+"""Background work: one table of jobs under leases, schedules that fill it, and the loop that works it off."""
