@@ -7,6 +7,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.errors import Conflict, Forbidden, ReasonMissing, WrongState
+from cloud.kernel.access import TRANSITION
 from cloud.kernel.actor import Taken
 from cloud.kernel.events import append_event
 
@@ -35,6 +36,17 @@ class Effect(Protocol[R_contra]):
     """What the action changes beside the state; gives further `field: [old, new]` for the event."""
 
     def __call__(self, session: AsyncSession, record: R_contra, taken: Taken, /) -> Awaitable[Mapping[str, Any]]: ...
+
+
+class Rules(Protocol):
+    """What customers demand of a transition beside the code: their guard, then fields that must have a value. Raises
+    GuardFailed or another Refused."""
+
+    def __call__(self, session: AsyncSession, kind: str, record: Any, action: str, taken: Taken, /) -> Awaitable[None]: ...
+
+
+RULES = "customers_rules"
+"""Key of `session.info`: the Rules of this installation, for every transition of the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +87,36 @@ class Machine(Generic[R]):
         return [row.action for row in self.transitions if state in row.sources and role in row.roles]
 
 
+def permitted(machine: Machine[R], row: Transition[R], taken: Taken) -> bool:
+    """Whether the actor may take this row at all."""
+    if taken.access is not None:
+        return taken.access.may(machine.kind, f"{TRANSITION}{row.action}")
+    return taken.actor.role in row.roles
+
+
 async def transition(
     session: AsyncSession, machine: Machine[R], record: R, action: str, taken: Taken, *, version: int | None = None
 ) -> None:
     """Take `action` on `record` in the session's transaction, or raise and change nothing.
 
-    The row is locked first. `version` is the one the actor saw: Conflict when the record moved on. Then WrongState, Forbidden,
-    ReasonMissing, GuardFailed, in this order. The event is written in the same transaction.
+    The row is locked first. `version` is the one the actor saw: Conflict when the record moved on. Then WrongState, Forbidden
+    (by grants where the actor has them, else by role), ReasonMissing, the coded guard, the customers' rules: GuardFailed. The
+    event, which is also what leaves by webhook, is written in the same transaction.
     """
     await session.flush()
     await session.refresh(record, attribute_names=["state", "version"], with_for_update=True)
     if version is not None and version != record.version:
         raise Conflict("conflict", ref=record.ref, seen=str(version), now=str(record.version))
     row = machine.find(record.state, action)
-    if taken.actor.role not in row.roles:
+    if not permitted(machine, row, taken):
         raise Forbidden("forbidden", action=action, role=taken.actor.role)
     if row.needs_reason and not (taken.reason or "").strip():
         raise ReasonMissing("reason_missing", action=action)
     if row.guard is not None:
         await row.guard(session, record, taken)
+    rules: Rules | None = session.info.get(RULES)
+    if rules is not None:
+        await rules(session, machine.kind, record, action, taken)
     changes: dict[str, Any] = {"state": [record.state, row.target]}
     if row.effect is not None:
         changes.update(await row.effect(session, record, taken))

@@ -147,6 +147,8 @@ class ObjectDef:
     plural: Label
     fields: tuple[FieldDef, ...]
     title: str = "{ref}"
+    title_he: str = ""
+    """The same in Hebrew, where names have a field of their own for it."""
     number: str = ""
     ref: str = "ref"
     storage: str = RECORD

@@ -71,6 +71,7 @@ class _Reader:
             plural=self._label(data.get("plural", data.get("label", data.get("key"))), ("plural",)),
             fields=tuple(self._field(key, value, ("fields", key)) for key, value in self._items(data, "fields")),
             title=self._text(data, "title", "{ref}"),
+            title_he=self._text(data, "title_he"),
             number=self._text(data, "number"),
             ref=self._text(data, "ref", "ref"),
             storage=self._text(data, "storage", "record"),

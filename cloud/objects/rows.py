@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, literal_column, select
 
-from cloud.objects.definition import FieldDef, ObjectDef
+from cloud.objects.definition import FieldDef, Label, ObjectDef
 from cloud.objects.models import Record
 from cloud.objects.registry import Objects
 from cloud.objects.values import from_store, said, to_store
@@ -21,7 +21,7 @@ class Reference:
     kind: str
     id: int
     ref: str
-    title: str
+    title: Label
 
     def __str__(self) -> str:
         return self.ref
@@ -100,19 +100,25 @@ class Rows:
     def state(self, row: Any) -> str | None:
         return str(row.state) if self.definition.states else None
 
-    def title(self, row: Any, values: Mapping[str, Any]) -> str:
-        """The template filled in; what is missing leaves nothing behind. `values` may hold Reference and text."""
-        if not self.definition.typed and not values:
-            return str(row.title)
-        return fill(self.definition.title, {**values, "ref": self.ref(row)})
+    def title(self, row: Any, values: Mapping[str, Any]) -> Label:
+        """The templates filled in with the record's values (references as Reference or not at all)."""
+        own = {**values, "ref": self.ref(row)}
+        english = fill(self.definition.title, own) or self.ref(row)
+        return Label(english, fill(self.definition.title_he, own, "he") or None if self.definition.title_he else None)
 
 
-def fill(template: str, values: Mapping[str, Any]) -> str:
-    """A title from a template; separators at its ends go where a value beside them is missing."""
+def title_fields(definition: ObjectDef) -> set[str]:
+    """Names that the title is made of."""
+    parsed = string.Formatter().parse(definition.title + definition.title_he)
+    return {name.partition(".")[0] for _, name, _, _ in parsed if name}
+
+
+def fill(template: str, values: Mapping[str, Any], locale: str = "en") -> str:
+    """A title from a template. What is missing leaves nothing behind, nor separators at the ends."""
     parts = []
     for text, name, _, _ in string.Formatter().parse(template):
         parts.append(text)
         if name is not None:
             value = values.get(name.partition(".")[0])
-            parts.append(value.title if isinstance(value, Reference) else "" if value is None else str(said(value)))
+            parts.append(value.title.in_(locale) if isinstance(value, Reference) else "" if value is None else str(said(value)))
     return " ".join("".join(parts).split()).strip(" –-,·/")[:200]
