@@ -1,0 +1,1 @@
+"""What lies around a record: messages, followers, activities, files, and the search over everything."""

@@ -1,0 +1,237 @@
+"""Finding records by words: exact refs first, then titles, then everything else; only what the asker may see of what they may
+read. The index gives candidates; what of a candidate counts for a masked asker is looked at again here, field by field.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, column, false, literal_column, or_, select, table, tuple_
+from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.types import UserDefinedType
+
+from cloud.around.index import RECORD
+from cloud.around.models import SearchDoc
+from cloud.around.words import Query, as_fts5, as_tsquery, ask, compact, tokens
+from cloud.db.engine import is_sqlite
+
+LIMIT = 20
+MAX_LIMIT = 100
+
+LOOK = 100
+MAX_LOOKED = 2_000
+"""Candidates read at a time, and of one question: an asker whose mask hides nearly everything must not cost a walk over all."""
+
+AROUND = 60
+"""Characters of a snippet before the first word found, and twice as many behind it."""
+
+_CHUNK = re.compile(r"\S+")
+_FTS = table("search_fts", column("rowid"))
+
+
+class _TsQuery(UserDefinedType[str]):
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "tsquery"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """What of one kind somebody may search. `where`: a condition on `search_doc` (`record_id`, `site`) for the records they
+    may read, None for all. `fields`: which fields' words count, None for all; titles always do. `internal`: messages and files
+    that are internal as well."""
+
+    where: ColumnElement[bool] | None = None
+    fields: Callable[[str], bool] | None = None
+    internal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bit:
+    """A piece of a snippet; `found` where it is what was asked for."""
+
+    text: str
+    found: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One record. `part` says where: `` in itself, else `message` or `file`."""
+
+    kind: str
+    record_id: int
+    ref: str
+    title: str
+    part: str
+    snippet: tuple[Bit, ...]
+    archived: bool
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Hits:
+    """Best first. `more`: there may be others that are not among them."""
+
+    rows: tuple[Hit, ...] = ()
+    more: bool = False
+
+
+async def search(
+    session: AsyncSession,
+    text: str,
+    *,
+    reach: Mapping[str, Reach],
+    limit: int = LIMIT,
+    kinds: Collection[str] | None = None,
+    archived: bool = False,
+) -> Hits:
+    """Records with all the words of `text`, of kinds that `reach` names (and of `kinds`, where given); no other kind is found.
+
+    Any text is a question; one without words finds nothing.
+    """
+    query = ask(text)
+    asked = {kind: one for kind, one in reach.items() if kinds is None or kind in kinds}
+    if not query or not asked:
+        return Hits()
+    allowed = _allowed(asked)
+    if not archived:
+        allowed = and_(allowed, SearchDoc.archived.is_(False))
+    return await _Search(session, query, asked, allowed, min(limit, MAX_LIMIT)).run(compact(text))
+
+
+def _allowed(reach: Mapping[str, Reach]) -> ColumnElement[bool]:
+    """The records and parts that may be found at all; kinds alike share one condition."""
+    plain: dict[bool, list[str]] = {}
+    ways: list[ColumnElement[bool]] = []
+    for kind, one in reach.items():
+        if one.where is None:
+            plain.setdefault(one.internal, []).append(kind)
+        else:
+            ways.append(and_(SearchDoc.kind == kind, _inside(internal=one.internal), one.where))
+    ways += [and_(SearchDoc.kind.in_(kinds), _inside(internal=internal)) for internal, kinds in plain.items()]
+    return or_(false(), *ways)
+
+
+def _inside(*, internal: bool) -> ColumnElement[bool]:
+    return SearchDoc.internal.in_((False, True)) if internal else SearchDoc.internal.is_(False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    session: AsyncSession
+    query: Query
+    reach: Mapping[str, Reach]
+    allowed: ColumnElement[bool]
+    limit: int
+
+    async def run(self, ref_key: str) -> Hits:
+        """Three looks, each for what the one before did not rank."""
+        found: dict[tuple[str, int], SearchDoc] = {}
+        looks = (self._by_ref(ref_key), self._by_words(titles=True), self._by_words(titles=False))
+        looked = 0
+        for look in looks:
+            async for row in self._candidates(look):
+                looked += 1
+                place = (row.kind, row.record_id)
+                if place not in found and self._counts(row):
+                    found[place] = row
+                if len(found) > self.limit or looked >= MAX_LOOKED:
+                    return await self._shown(list(found.values()), more=True)
+        return await self._shown(list(found.values()), more=False)
+
+    def _by_ref(self, ref_key: str) -> Select[SearchDoc]:
+        return select(SearchDoc).where(SearchDoc.ref_key == ref_key, SearchDoc.part == RECORD)
+
+    def _by_words(self, *, titles: bool) -> Select[SearchDoc]:
+        if is_sqlite(self.session):
+            asked = as_fts5(self.query, "title_words" if titles else None)
+            matches = literal_column("search_fts").bool_op("MATCH")(bindparam(None, asked))
+            return select(SearchDoc).join(_FTS, _FTS.c.rowid == SearchDoc.id).where(matches)
+        vector = literal_column("search_doc.search_fts_all", TSVECTOR)
+        asked_pg = cast(bindparam(None, as_tsquery(self.query)), _TsQuery)
+        found = select(SearchDoc).where(vector.bool_op("@@")(asked_pg))
+        if titles:
+            found = found.where(literal_column("search_doc.search_fts_title", TSVECTOR).bool_op("@@")(asked_pg))
+        return found
+
+    async def _candidates(self, look: Select[SearchDoc]) -> AsyncIterator[SearchDoc]:
+        """Newest first, a few at a time: most questions end within the first."""
+        last: int | None = None
+        while True:
+            behind = [] if last is None else [SearchDoc.id < last]
+            page = look.where(self.allowed, *behind).order_by(SearchDoc.id.desc()).limit(LOOK)
+            rows = (await self.session.scalars(page)).all()
+            for row in rows:
+                yield row
+            if len(rows) < LOOK:
+                return
+            last = rows[-1].id
+
+    def _counts(self, row: SearchDoc) -> bool:
+        """Whether the words are also in what this asker sees."""
+        if self.reach[row.kind].fields is None or row.part != RECORD:
+            return True
+        seen = {*row.title_words.split(), *(token for _, text in self._texts(row) for token in tokens(text))}
+        return self.query.met(frozenset(seen))
+
+    def _texts(self, row: SearchDoc) -> list[tuple[str, str]]:
+        fields = self.reach[row.kind].fields
+        return [(name, str(text)) for name, text in row.texts.items() if row.part != RECORD or fields is None or fields(name)]
+
+    async def _shown(self, rows: Sequence[SearchDoc], *, more: bool) -> Hits:
+        shown = rows[: self.limit]
+        titles = await self._titles([row for row in shown if row.part != RECORD])
+        hits = (
+            Hit(
+                kind=row.kind,
+                record_id=row.record_id,
+                ref=row.ref,
+                title=titles.get((row.kind, row.record_id), row.title),
+                part=row.part,
+                snippet=self._snippet(row),
+                archived=row.archived,
+                updated_at=row.updated_at,
+            )
+            for row in shown
+        )
+        return Hits(tuple(hits), more)
+
+    async def _titles(self, parts: Sequence[SearchDoc]) -> dict[tuple[str, int], str]:
+        if not parts:
+            return {}
+        places = [(row.kind, row.record_id) for row in parts]
+        rows = await self.session.execute(
+            select(SearchDoc.kind, SearchDoc.record_id, SearchDoc.title).where(
+                tuple_(SearchDoc.kind, SearchDoc.record_id).in_(places), SearchDoc.part == RECORD
+            )
+        )
+        return {(kind, record_id): title for kind, record_id, title in rows}
+
+    def _snippet(self, row: SearchDoc) -> tuple[Bit, ...]:
+        for _, text in self._texts(row):
+            bits = snippet(text, self.query)
+            if any(bit.found for bit in bits):
+                return bits
+        return ()
+
+
+def snippet(text: str, query: Query) -> tuple[Bit, ...]:
+    """The text around the first word that was asked for, in pieces; nothing where none of the words is in it."""
+    chunks = [(match.start(), match.end(), match.group()) for match in _CHUNK.finditer(text)]
+    marked = [(begin, end) for begin, end, chunk in chunks if query.touches(frozenset(tokens(chunk)))]
+    if not marked:
+        return ()
+    first, last = max(0, marked[0][0] - AROUND), min(len(text), marked[0][1] + 2 * AROUND)
+    bits, place = [Bit("…")] if first else [], first
+    for begin, end in marked:
+        if begin >= last:
+            break
+        if begin > place:
+            bits.append(Bit(text[place:begin]))
+        bits.append(Bit(text[begin : min(end, last)], found=True))
+        place = min(end, last)
+    bits.append(Bit(text[place:last] + ("…" if last < len(text) else "")))
+    return tuple(bit for bit in bits if bit.text)
