@@ -102,7 +102,7 @@ async def load_demo(
         return False
     site = Site(code="galil", name="Galil warehouse", name_he="מחסן גליל")
     session.add_all([site, Station(code=STATION, name="Receiving 1", name_he="קבלה 1", site=site)])
-    suppliers = {ref: Party(ref=ref, name=name, name_he=name_he) for ref, name, name_he in SUPPLIERS}
+    suppliers = {ref: Party(ref=ref, name=name, name_he=name_he, roles=["supplier"]) for ref, name, name_he in SUPPLIERS}
     products = {spec.sku: _product(spec) for spec in PRODUCTS}
     session.add_all([*suppliers.values(), *products.values()])
     for spec in PRODUCTS:

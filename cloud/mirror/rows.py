@@ -54,7 +54,7 @@ async def _people(session: AsyncSession) -> list[masters.Person]:
 
 
 async def _products(session: AsyncSession) -> list[masters.Product]:
-    rows = await session.scalars(select(Product).where(Product.active))
+    rows = await session.scalars(select(Product).where(Product.archived.is_(False)))
     return [_product(row) for row in rows]
 
 
@@ -75,7 +75,9 @@ def _product(row: Product) -> masters.Product:
 
 
 async def _codes(session: AsyncSession) -> list[masters.Code]:
-    rows = await session.scalars(select(ProductCode).join(Product).where(Product.active))
+    rows = await session.scalars(
+        select(ProductCode).join(Product).where(Product.archived.is_(False), ProductCode.archived.is_(False))
+    )
     return [masters.Code.model_validate({"scheme": row.scheme, "code": row.code, "product": row.product.sku}) for row in rows]
 
 

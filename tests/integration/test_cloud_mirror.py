@@ -159,7 +159,7 @@ async def test_pages_end_in_the_same_mirror_though_rows_change_between_them(sess
     mirror.rows, mirror.cookie = applied({}, first), first.cookie
     async with sessions.write() as session:
         (await session.scalars(select(Product).where(Product.sku == "CHK-CUB"))).one().name = "Renamed"
-        (await session.scalars(select(Product).where(Product.sku == "SUG-BLK"))).one().active = False
+        (await session.scalars(select(Product).where(Product.sku == "SUG-BLK"))).one().archived = True
     await mirror.pull()
     assert all(len(patch.patch) <= page for patch in mirror.patches)
     assert await mirror.agrees()
@@ -174,7 +174,7 @@ async def _edit(sessions: Sessions, chance: random.Random, number: int, clock) -
         if kind == "rename":
             product.name = f"name {number}"
         elif kind == "switch":
-            product.active = not product.active
+            product.archived = not product.archived
         elif kind == "add":
             session.add(Product(sku=f"NEW-{number}", name="new", unit="kg"))
         elif kind == "code":

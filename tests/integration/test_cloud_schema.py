@@ -89,7 +89,7 @@ async def test_foreign_keys_are_enforced(sessions: Sessions) -> None:
     with pytest.raises(DBAPIError):  # noqa: PT012 - the transaction is the statement
         async with sessions.write() as session:
             session.add(Party(ref="a", name="a"))
-            await session.execute(text("INSERT INTO station (code, name, site_id) VALUES ('s', 's', 999)"))
+            await session.execute(text("INSERT INTO station (uid, code, name, site_id) VALUES ('u', 's', 's', 999)"))
 
 
 async def test_numbers_have_no_holes_when_a_transaction_fails(sessions: Sessions) -> None:

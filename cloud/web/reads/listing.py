@@ -55,7 +55,7 @@ async def list_receipts(session: AsyncSession, filters: Filters, zone: ZoneInfo,
 
 async def suppliers(session: AsyncSession) -> list[Supplier]:
     """Who can be chosen in the filter, by name."""
-    rows = await session.scalars(select(Party).where(Party.is_supplier).order_by(Party.name))
+    rows = await session.scalars(select(Party).where(Party.has_role("supplier")).order_by(Party.name))
     return [Supplier(row.ref, Name(row.name, row.name_he)) for row in rows]
 
 
