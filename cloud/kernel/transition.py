@@ -124,3 +124,8 @@ async def transition(
     record.version += 1
     await append_event(session, taken, action=action, kind=machine.kind, ref=record.ref, changes=changes)
     await session.flush()
+
+
+def begin(record: Any, state: str) -> None:
+    """Give a record that is not stored yet the first state of its machine."""
+    record.state = state

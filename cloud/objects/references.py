@@ -56,6 +56,10 @@ class References:
                 found[one] = Reference(kind, one, rows.ref(row), rows.title(row, values))
         return found
 
+    async def fresh(self, rows: Rows, row: Any) -> Reference:
+        """How people see a row as it is now."""
+        return Reference(rows.definition.key, row.id, rows.ref(row), rows.title(row, await self._title_values(rows, row)))
+
     async def _title_values(self, rows: Rows, row: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for name in title_fields(rows.definition):

@@ -1,0 +1,328 @@
+"""Lists of records: filtered by an expression, sorted by a field, one page after the other by the last row's place.
+
+A page costs the same wherever it is: it begins after a value, not after a count. A missing value sorts before every other one
+on both databases.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, true, tuple_
+
+from cloud.errors import Forbidden, Refused
+from cloud.kernel.access import READ
+from cloud.objects.caller import Caller
+from cloud.objects.columns import ROW_NUMBER, KindColumns
+from cloud.objects.filtering import NotSql, SqlField, compile_filter_partly
+from cloud.objects.permits import Reach, demand_open, expression, reach, ways_of
+from cloud.objects.references import own_values
+from cloud.objects.rows import Rows
+from cloud.objects.service import Item, item_of
+from sync_protocol.expressions import Expression, ExpressionFault, nodes
+
+MAX_LIMIT = 500
+MAX_SCANNED = 20_000
+"""Rows that one page may read where part of its filter is worked out outside the database."""
+
+COUNTED = 1000
+"""Beyond it a count says only that there are more: counting a million rows takes longer than any page."""
+
+Kept = Literal["live", "archived", "all"]
+
+
+class BadQuery(Refused):
+    """The list cannot be asked for so: `code` says which part (`filter`, `sort`, `after`), `values` what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """`filter` is an expression; `sort` a field, with `-` before it the other way round; `after` the place where the page
+    before ended. `only`: the fields that are wanted (None: all)."""
+
+    filter: str = ""
+    sort: str = ""
+    after: str = ""
+    limit: int = 50
+    kept: Kept = "live"
+    only: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """`next` is the `after` of the following page, "" at the end. `outside` says which part of the filter the database could
+    not work out (it was worked out here, so the list is right but slower)."""
+
+    items: tuple[Item, ...]
+    next: str = ""
+    outside: str = ""
+
+
+async def find(caller: Caller, kind: str, query: Query) -> Page:
+    """One page of the records that the caller may see. Raises NotFound for an unknown kind, Forbidden, BadQuery."""
+    plan = await _plan(caller, kind, query)
+    rows = plan.rows
+    items: list[tuple[Any, Reach]] = []
+    place, scanned = _place(query.after), 0
+    while len(items) < plan.limit:
+        wanted = plan.limit - len(items) + 1 if plan.exact else 200
+        found = await _after(caller, plan, place, wanted)
+        scanned += len(found)
+        more = len(found) == wanted
+        for row, value in found:
+            if len(items) == plan.limit:
+                return Page(tuple(await _items(caller, plan, items)), str(place), plan.outside)
+            if plan.rest is not None and not await _holds(caller, rows, row, plan.rest):
+                place = Place(value, row.id)
+                continue
+            allowed = plan.reach if plan.reach is not None else await reach(caller, rows, row, READ)
+            place = Place(value, row.id)
+            if allowed:
+                items.append((row, allowed))
+        if not more:
+            return Page(tuple(await _items(caller, plan, items)), "", plan.outside)
+        if scanned >= MAX_SCANNED:
+            break
+    return Page(tuple(await _items(caller, plan, items)), str(place), plan.outside)
+
+
+async def count(caller: Caller, kind: str, query: Query) -> tuple[int, bool]:
+    """How many there are, up to COUNTED, and whether there are more. Where part of the filter is worked out outside the
+    database this is an upper bound, and the second value True."""
+    plan = await _plan(caller, kind, query)
+    inner = select(plan.rows.model.id).where(plan.condition).limit(COUNTED + 1).subquery()
+    number = await caller.session.scalar(select(func.count()).select_from(inner)) or 0
+    return min(number, COUNTED), number > COUNTED or not plan.exact
+
+
+async def count_by_state(caller: Caller, kind: str, query: Query) -> dict[str, int]:
+    """Records in each state, for a board: up to COUNTED each."""
+    plan = await _plan(caller, kind, query)
+    model, found = plan.rows.model, {}
+    for one in plan.rows.definition.states:
+        inner = select(model.id).where(plan.condition, model.state == one.key).limit(COUNTED + 1).subquery()
+        found[one.key] = await caller.session.scalar(select(func.count()).select_from(inner)) or 0
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page ended: the sorted field's value and the row's number."""
+
+    value: Any
+    id: int
+
+    def __str__(self) -> str:
+        value, kind = _packed(self.value)
+        return base64.urlsafe_b64encode(json.dumps([kind, value, self.id], ensure_ascii=False).encode()).decode().rstrip("=")
+
+
+def _packed(value: Any) -> tuple[Any, str]:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(), "t"
+    if isinstance(value, date):
+        return value.isoformat(), "d"
+    if isinstance(value, Decimal):
+        return str(value), "n"
+    return value, "v"
+
+
+_UNPACK: dict[str, Callable[[Any], Any]] = {
+    "t": datetime.fromisoformat,
+    "d": date.fromisoformat,
+    "n": Decimal,
+    "v": lambda one: one,
+}
+
+
+def _place(text: str) -> Place | None:
+    """Raises BadQuery for what no page gave out."""
+    if not text:
+        return None
+    try:
+        kind, value, number = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        unpacked = _UNPACK[kind](value)
+    except (binascii.Error, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as exc:
+        raise BadQuery("bad_after") from exc
+    sound = isinstance(number, int) and 0 <= number < 1 << 63 and not isinstance(unpacked, list | dict | float)
+    if not sound or (isinstance(unpacked, datetime) and unpacked.tzinfo is None):
+        raise BadQuery("bad_after")
+    if isinstance(unpacked, int) and abs(unpacked) >= 1 << 63:
+        raise BadQuery("bad_after")
+    if isinstance(unpacked, str) and "\x00" in unpacked:
+        raise BadQuery("bad_after")
+    return Place(unpacked, number)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    rows: Rows
+    condition: ColumnElement[bool]
+    rest: Expression | None
+    reach: Reach | None
+    """The same for every row, or None where each row is asked."""
+    sort: SqlField
+    down: bool
+    limit: int
+    only: frozenset[str] | None
+    outside: str
+
+    @property
+    def exact(self) -> bool:
+        """Whether the database selects exactly the rows of the list."""
+        return self.rest is None and self.reach is not None
+
+
+async def _plan(caller: Caller, kind: str, query: Query) -> _Plan:
+    rows = caller.rows(kind)
+    if not caller.access.may(kind, READ):
+        raise Forbidden("forbidden", action=READ, role=caller.taken.actor.role)
+    dialect = caller.session.get_bind().dialect.name
+    columns = KindColumns(rows, dialect)
+    allowed, fixed = _allowed(caller, rows, columns, dialect)
+    conditions = [*rows.own(), allowed]
+    if query.kept != "all" and rows.has("archived"):
+        conditions.append(rows.model.archived.is_(query.kept == "archived"))
+    rest, outside = None, ""
+    if query.filter.strip():
+        wanted = await _filter(caller, rows, query.filter)
+        partly = compile_filter_partly(wanted, columns, caller.given(), dialect)
+        conditions.append(partly.condition)
+        rest, outside = partly.rest, str(partly.why) if partly.why else ""
+    sort, down = _sort(caller, rows, columns, query.sort)
+    limit = max(1, min(query.limit, MAX_LIMIT))
+    return _Plan(rows, and_(true(), *conditions), rest, fixed, sort, down, limit, query.only, outside)
+
+
+def _allowed(caller: Caller, rows: Rows, columns: KindColumns, dialect: str) -> tuple[ColumnElement[bool], Reach | None]:
+    """The condition of all ways to read, and how far they reach where that is the same for every row."""
+    ways = ways_of(caller, rows.definition, READ)
+    parts: list[ColumnElement[bool]] = []
+    exact = True
+    for condition, _mask in ways:
+        if condition is None:
+            parts.append(true())
+            continue
+        partly = compile_filter_partly(condition, columns, caller.given(), dialect)
+        exact = exact and partly.rest is None
+        parts.append(partly.condition)
+    masks = {mask for _, mask in ways}
+    free = [mask for condition, mask in ways if condition is None]
+    if any(mask.only is None and not mask.hidden for mask in free):
+        return true(), Reach((next(mask for mask in free if mask.only is None and not mask.hidden),))
+    fixed = Reach(tuple(masks)) if exact and len(masks) == 1 else None
+    return or_(false(), *parts), fixed
+
+
+async def _filter(caller: Caller, rows: Rows, text: str) -> Expression:
+    try:
+        found = expression(caller, rows.definition.key, text)
+    except ExpressionFault as exc:
+        raise BadQuery("bad_filter", why=exc.message, column=str(exc.column)) from exc
+    demand_open(caller, rows.definition, found.names())
+    return Expression.of_tree(await _resolved(caller, rows, found.tree), text)
+
+
+async def _resolved(caller: Caller, rows: Rows, node: nodes.Node) -> nodes.Node:
+    """`party == 'SUP-1'` as a comparison of row numbers, which an index serves; at the top and below `and` and `or`."""
+    if isinstance(node, nodes.Both):
+        return replace(node, parts=tuple([await _resolved(caller, rows, part) for part in node.parts]))
+    if not isinstance(node, nodes.Compared) or len(node.rest) != 1 or not isinstance(node.first, nodes.Field):
+        return node
+    path, (op, right) = node.first.path, node.rest[0]
+    one = rows.definition.by_key.get(path[0])
+    if one is None or one.type != "ref" or path[1:] != ("ref",) or op not in {"==", "!="}:
+        return node
+    if not isinstance(right, nodes.Constant) or not (right.value is None or isinstance(right.value, str)):
+        return node
+    number: Decimal | None = None
+    if isinstance(right.value, str):
+        number = Decimal((await caller.references.resolve(one.target, [right.value])).get(right.value, -1))
+    first = nodes.Field(node.first.column, (path[0], ROW_NUMBER))
+    return replace(node, first=first, rest=((op, nodes.Constant(right.column, number)),))
+
+
+def _sort(caller: Caller, rows: Rows, columns: KindColumns, text: str) -> tuple[SqlField, bool]:
+    name = text.removeprefix("-")
+    if not name:
+        return columns.column((ROW_NUMBER,)), True
+    one = rows.definition.by_key.get(name)
+    path = (name, "ref") if one is not None and one.type == "ref" else (name,)
+    demand_open(caller, rows.definition, [path])
+    try:
+        found = columns.column(path)
+    except (KeyError, NotSql) as exc:
+        raise BadQuery("bad_sort", field=name) from exc
+    if found.shape == "json":
+        raise BadQuery("bad_sort", field=name)
+    return found, text.startswith("-")
+
+
+async def _after(caller: Caller, plan: _Plan, place: Place | None, wanted: int) -> Sequence[tuple[Any, Any]]:
+    """Rows beyond a place in the list's order, with the sorted value of each."""
+    key, number = plan.sort.expr, plan.rows.model.id
+    base = select(plan.rows.model, key.label("sorted_by")).where(plan.condition)
+    if place is None:
+        return await _read(caller, plan, base, wanted)
+    if key is number:
+        return await _read(caller, plan, base.where(number < place.id if plan.down else number > place.id), wanted)
+    beyond = number < place.id if plan.down else number > place.id
+    if place.value is None:
+        found = list(await _read(caller, plan, base.where(key.is_(None), beyond), wanted))
+        if not plan.down and len(found) < wanted:
+            found += await _read(caller, plan, base.where(key.is_not(None)), wanted - len(found))
+        return found
+    bound = literal(_bound(plan.sort, place.value), key.type)
+    pair, other = tuple_(key, number), tuple_(bound, literal(place.id, number.type))
+    found = list(await _read(caller, plan, base.where(pair < other if plan.down else pair > other), wanted))
+    if plan.down and len(found) < wanted:
+        found += await _read(caller, plan, base.where(key.is_(None)), wanted - len(found))
+    return found
+
+
+def _bound(field: SqlField, value: Any) -> Any:
+    plain = {
+        "text": str,
+        "int": int,
+        "micro": int | Decimal,
+        "id": int,
+        "bool": bool | int,
+        "date": date | str,
+        "datetime": datetime | str,
+    }
+    wanted = plain.get(field.shape, str)
+    if not isinstance(value, wanted) and not (field.shape in {"int", "micro", "id"} and isinstance(value, Decimal)):
+        raise BadQuery("bad_after")
+    return value
+
+
+async def _read(caller: Caller, plan: _Plan, query: Select[Any], wanted: int) -> Sequence[tuple[Any, Any]]:
+    key, number = plan.sort.expr, plan.rows.model.id
+    # Missing values are the smallest, as SQLite has it.
+    order = [number.desc()] if plan.down else [number.asc()]
+    if key is not number:
+        order.insert(0, key.desc().nulls_last() if plan.down else key.asc().nulls_first())
+    found = await caller.session.execute(query.order_by(*order).limit(wanted))
+    return [(row[0], row[1]) for row in found]
+
+
+async def _holds(caller: Caller, rows: Rows, row: Any, rest: Expression) -> bool:
+    facts = await caller.references.facts(rows, row.id, own_values(rows, row), rest.names())
+    try:
+        return rest.holds(facts, await caller.given_of(rows.definition, row.id, rest.text))
+    except ExpressionFault:
+        # One row with a value that the filter cannot work with does not take the list away.
+        return False
+
+
+async def _items(caller: Caller, plan: _Plan, found: Sequence[tuple[Any, Reach]]) -> list[Item]:
+    for one in plan.rows.definition.live:
+        if one.type == "ref" and (plan.only is None or one.key in plan.only):
+            ids = [value for row, _ in found if (value := plan.rows.get(row, one)) is not None]
+            await caller.references.load(one.target, ids)
+    return [await item_of(caller, plan.rows, row, allowed, only=plan.only) for row, allowed in found]

@@ -1,0 +1,377 @@
+"""Everything that may happen to a record: made, read, changed, moved on by a transition, archived. Each in the caller's
+transaction, each with its event. There is no other way to write a record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.exc import IntegrityError
+
+from cloud.db.settings_table import next_number
+from cloud.errors import Conflict, Forbidden, NotFound, Refused
+from cloud.kernel.access import ARCHIVE, CREATE, READ, TRANSITION, WRITE
+from cloud.kernel.events import append_event
+from cloud.kernel.transition import RULES, begin, transition
+from cloud.objects.caller import Caller
+from cloud.objects.definition import FieldDef, Label, ObjectDef
+from cloud.objects.faults import Invalid
+from cloud.objects.machines import demand, machine_of
+from cloud.objects.models import Link, Record
+from cloud.objects.permits import Reach, holds, reach, ways_of
+from cloud.objects.rows import Reference, Rows, title_fields
+from cloud.objects.validation import Draft, draft
+from cloud.objects.values import said
+
+
+@dataclass(frozen=True)
+class Item:
+    """One record as its reader sees it: `values` has only fields that they may see, references as Reference. `version` goes
+    back with a change."""
+
+    kind: str
+    id: int
+    uid: str
+    ref: str
+    title: Label
+    version: int
+    state: str | None
+    phase: str | None
+    archived: bool
+    owner: str | None
+    values: Mapping[str, Any]
+    created_at: datetime | None = None
+    created_by: str | None = None
+    updated_at: datetime | None = None
+    updated_by: str | None = None
+    reach: Reach = field(default_factory=lambda: Reach(()), repr=False)
+    row: Any = field(default=None, repr=False, compare=False)
+
+
+async def row_of(caller: Caller, rows: Rows, ref: str, action: str, *, lock: bool = False) -> tuple[Any, Reach]:
+    """The row of a number, where the caller's permission for the action reaches it. Raises NotFound where they may not even
+    read it, Forbidden where they may read but not act."""
+    query = rows.select().where(rows.ref_column == ref)
+    if lock:
+        query = query.with_for_update().execution_options(populate_existing=True)
+    row = await caller.session.scalar(query)
+    if row is None:
+        raise NotFound(rows.definition.key, ref)
+    readable = await reach(caller, rows, row, READ)
+    if not readable:
+        raise NotFound(rows.definition.key, ref)
+    if action == READ:
+        return row, readable
+    found = await reach(caller, rows, row, action)
+    if not found:
+        raise Forbidden("forbidden", action=action, role=caller.taken.actor.role)
+    return row, readable
+
+
+async def get(caller: Caller, kind: str, ref: str) -> Item:
+    """One record. Raises NotFound, also for what the caller may not see."""
+    rows = caller.rows(kind)
+    row, readable = await row_of(caller, rows, ref, READ)
+    return await item_of(caller, rows, row, readable)
+
+
+async def item_of(caller: Caller, rows: Rows, row: Any, readable: Reach, *, only: frozenset[str] | None = None) -> Item:
+    """A row as the caller sees it; `only` names the fields that are wanted."""
+    wanted = [one for one in rows.definition.live if readable.allows(one.key) and (only is None or one.key in only)]
+    values: dict[str, Any] = {}
+    for one in wanted:
+        values[one.key] = await _shown(caller, rows, row, one)
+    return _item(rows, row, readable, values, await _title(caller, rows, row, readable))
+
+
+async def _shown(caller: Caller, rows: Rows, row: Any, one: FieldDef) -> Any:
+    if one.type == "refs":
+        ids = await caller.references.linked(rows.definition.key, row.id, one)
+        return list((await _named(caller, one, ids)).values())
+    value = rows.get(row, one)
+    if one.type != "ref" or value is None:
+        return value
+    return (await _named(caller, one, [value])).get(value)
+
+
+async def _named(caller: Caller, one: FieldDef, ids: list[int]) -> dict[int, Reference]:
+    named = await caller.references.named(one.target, ids)
+    if caller.access.may(one.target, READ):
+        return named
+    # Whoever may not read such records sees the number that stands on the paper, and no name.
+    return {key: Reference(each.kind, each.id, each.ref, Label(each.ref)) for key, each in named.items()}
+
+
+async def _title(caller: Caller, rows: Rows, row: Any, readable: Reach) -> Label:
+    if any(not readable.allows(name) for name in title_fields(rows.definition)):
+        return Label(rows.ref(row))
+    named = await caller.references.named(rows.definition.key, [row.id])
+    return named[row.id].title if row.id in named else Label(rows.ref(row))
+
+
+def _item(rows: Rows, row: Any, readable: Reach, values: Mapping[str, Any], title: Label) -> Item:
+    state = rows.state(row)
+    phase = rows.definition.state_by_key.get(state or "")
+    return Item(
+        kind=rows.definition.key,
+        id=row.id,
+        uid=str(getattr(row, "uid", "")),
+        ref=rows.ref(row),
+        title=title,
+        version=int(getattr(row, "version", 1)),
+        state=state,
+        phase=phase.phase if phase else None,
+        archived=bool(getattr(row, "archived", False)),
+        owner=getattr(row, "owner", None) if isinstance(row, Record) else None,
+        values=values,
+        **{name: getattr(row, name, None) for name in ("created_at", "created_by", "updated_at", "updated_by")},
+        reach=readable,
+        row=row,
+    )
+
+
+async def create(
+    caller: Caller, kind: str, given: Mapping[str, object], *, uid: str | None = None, ref: str | None = None,
+    source: tuple[str, str] | None = None,
+) -> tuple[Item, bool]:  # fmt: skip
+    """Make a record. With a `uid` that is there already nothing is made: the record of then is given, and False.
+
+    `ref` is for numbers that come from elsewhere; `source` is another system and its key. Raises Forbidden, Invalid, Conflict.
+    """
+    rows = caller.rows(kind)
+    _demand_writable(caller, rows.definition, CREATE)
+    if uid is not None:
+        there = await caller.session.scalar(rows.select().where(rows.model.uid == uid))
+        if there is not None:
+            return await _said_again(caller, rows, there), False
+    made = await draft(caller, rows, None, given)
+    if made.faults:
+        raise Invalid(made.faults)
+    row = rows.new()
+    if uid is not None:
+        row.uid = uid
+    await _number(caller, rows, row, ref)
+    if source is not None:
+        row.source, row.source_key = source
+    if isinstance(row, Record):
+        row.owner = caller.login if caller.taken.actor.kind == "user" else None
+    _begin(rows, row)
+    row.created_at = row.updated_at = caller.taken.at
+    row.created_by = row.updated_by = caller.login
+    await _write(caller, rows, row, made)
+    readable = await _within(caller, rows, row, CREATE)
+    changes = await _changes(caller, made)
+    await append_event(caller.session, caller.taken, action="create", kind=kind, ref=rows.ref(row), changes=changes)
+    return await item_of(caller, rows, row, readable), True
+
+
+async def update(caller: Caller, kind: str, ref: str, given: Mapping[str, object], *, version: int | None = None) -> Item:
+    """Change fields. `version` is the one the writer saw: Conflict when the record moved on. Raises also NotFound, Forbidden,
+    Invalid. What changes nothing is no change: no event, the same version."""
+    rows = caller.rows(kind)
+    _demand_writable(caller, rows.definition, WRITE)
+    row, readable = await row_of(caller, rows, ref, WRITE, lock=True)
+    if version is not None and version != row.version:
+        raise Conflict("conflict", ref=ref, seen=str(version), now=str(row.version))
+    made = await draft(caller, rows, row, given)
+    if made.faults:
+        raise Invalid(made.faults)
+    if made.changed:
+        await _change(caller, rows, row, made)
+        readable = await _within(caller, rows, row, WRITE)
+    return await item_of(caller, rows, row, readable)
+
+
+async def _change(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
+    row.version += 1
+    row.updated_at, row.updated_by = caller.taken.at, caller.login
+    await _write(caller, rows, row, made)
+    changes = await _changes(caller, made)
+    await append_event(
+        caller.session, caller.taken, action="change", kind=rows.definition.key, ref=rows.ref(row), changes=changes
+    )
+
+
+async def do(
+    caller: Caller,
+    kind: str,
+    ref: str,
+    action: str,
+    *,
+    version: int | None = None,
+    given: Mapping[str, object] | None = None,
+) -> Item:
+    """Take a transition; the reason is `caller.taken.reason`. Fields in `given` are changed first, in the same transaction.
+
+    Raises NotFound, Conflict, WrongState, Forbidden, ReasonMissing, GuardFailed, Invalid: then nothing is changed.
+    """
+    rows = caller.rows(kind)
+    row, readable = await row_of(caller, rows, ref, f"{TRANSITION}{action}", lock=True)
+    if version is not None and version != row.version:
+        raise Conflict("conflict", ref=ref, seen=str(version), now=str(row.version))
+    if given:
+        await update(caller, kind, ref, given)
+    if not caller.session.info.get(RULES):
+        await demand(caller, rows, row, action)
+    await transition(caller.session, machine_of(rows), row, action, caller.taken)
+    if rows.has("updated_at"):
+        row.updated_at, row.updated_by = caller.taken.at, caller.login
+    await _tell(caller, rows, row)
+    readable = await reach(caller, rows, row, READ) or readable
+    return await item_of(caller, rows, row, readable)
+
+
+def actions_of(caller: Caller, rows: Rows, row: Any) -> list[str]:
+    """Transitions that the caller may try from here: the buttons of a page. Guards may still refuse."""
+    state = rows.state(row)
+    if state is None:
+        return []
+    found = [one.action for one in machine_of(rows).transitions if state in one.sources]
+    return [one for one in dict.fromkeys(found) if caller.access.may(rows.definition.key, f"{TRANSITION}{one}")]
+
+
+async def archive(caller: Caller, kind: str, ref: str, *, version: int | None = None, back: bool = False) -> Item:
+    """Take a record out of lists, or (`back`) put it back. Nothing is ever deleted."""
+    rows = caller.rows(kind)
+    _demand_writable(caller, rows.definition, ARCHIVE)
+    row, readable = await row_of(caller, rows, ref, ARCHIVE, lock=True)
+    if version is not None and version != row.version:
+        raise Conflict("conflict", ref=ref, seen=str(version), now=str(row.version))
+    if row.archived is not back:
+        return await item_of(caller, rows, row, readable)
+    row.archived = not back
+    row.version += 1
+    row.updated_at, row.updated_by = caller.taken.at, caller.login
+    await caller.session.flush()
+    await _tell(caller, rows, row)
+    action = "restore" if back else "archive"
+    changes = {"archived": [back, not back]}
+    await append_event(caller.session, caller.taken, action=action, kind=kind, ref=rows.ref(row), changes=changes)
+    return await item_of(caller, rows, row, readable)
+
+
+def _demand_writable(caller: Caller, definition: ObjectDef, action: str) -> None:
+    if definition.archived:
+        raise NotFound("object", definition.key)
+    if definition.read_only:
+        raise Forbidden("read_only", kind=definition.key)
+    if not caller.access.may(definition.key, action):
+        raise Forbidden("forbidden", action=action, role=caller.taken.actor.role)
+
+
+async def _said_again(caller: Caller, rows: Rows, row: Any) -> Item:
+    readable = await reach(caller, rows, row, READ)
+    if not readable:
+        # Somebody else's: it must not be told from a number that is free by what it holds.
+        raise Conflict("uid_taken")
+    return await item_of(caller, rows, row, readable)
+
+
+async def _number(caller: Caller, rows: Rows, row: Any, given: str | None) -> None:
+    """Give the record its number, unless a person fills in that field."""
+    if given is not None:
+        given = given.strip()
+        if not given or len(given) > 60 or any(one.isspace() or not one.isprintable() for one in given):
+            raise Refused("ref_form")
+        setattr(row, rows.ref_attribute, given)
+        return
+    pattern = rows.definition.number
+    if not pattern:
+        if not rows.definition.typed:
+            pattern = rows.definition.key.upper()[:4] + "-{n:05}"
+        else:
+            return
+    at = caller.taken.at.astimezone(caller.zone)
+    name = ":".join(["ref", rows.definition.key, str(at.year) * ("{year" in pattern), str(at.month) * ("{month" in pattern)])
+    while True:
+        ref = pattern.format(year=at.year, month=at.month, n=await next_number(caller.session, name))
+        if await caller.session.scalar(select(rows.model.id).where(*rows.own(), rows.ref_column == ref)) is None:
+            setattr(row, rows.ref_attribute, ref)
+            return
+
+
+def _begin(rows: Rows, row: Any) -> None:
+    if isinstance(row, Record) and rows.definition.states:
+        first = rows.definition.states[0]
+        begin(row, first.key)
+        row.phase = first.phase
+
+
+async def _write(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
+    for one in rows.definition.live:
+        if one.type != "refs" and (made.row is None or one.key in made.changed):
+            if made.row is None and one.column and made.values.get(one.key) is None:
+                continue  # the column's own default, or the number that was given already
+            rows.put(row, one, made.values.get(one.key))
+    typed = caller.objects.typed.get(rows.definition.key)
+    if typed is not None and typed.before_save is not None:
+        await typed.before_save(caller.session, row, {name: made.values.get(name) for name in made.changed}, caller.taken)
+    caller.session.add(row)
+    try:
+        async with caller.session.begin_nested():
+            await caller.session.flush()
+    except IntegrityError as exc:
+        # Somebody took the same number or unique value in the same moment.
+        raise Conflict("taken_meanwhile") from exc
+    await _links(caller, rows, row, made)
+    if typed is not None and typed.after_save is not None:
+        await typed.after_save(caller.session, row, {name: made.values.get(name) for name in made.changed}, caller.taken)
+    await _tell(caller, rows, row)
+
+
+async def _links(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
+    kind = rows.definition.key
+    for one in rows.definition.live:
+        if one.type != "refs" or one.key not in made.changed:
+            continue
+        before, after = list(made.before.get(one.key) or []), list(made.values.get(one.key) or [])
+        gone = [each for each in before if each not in after]
+        if gone:
+            await caller.session.execute(
+                delete(Link).where(Link.from_kind == kind, Link.from_id == row.id, Link.role == one.key, Link.to_id.in_(gone))
+            )
+        caller.session.add_all(
+            Link(from_kind=kind, from_id=row.id, role=one.key, to_kind=one.target, to_id=each)
+            for each in after
+            if each not in before
+        )
+    await caller.session.flush()
+
+
+async def _tell(caller: Caller, rows: Rows, row: Any) -> None:
+    """Keep the stored title true, and tell the packages above."""
+    if isinstance(row, Record):
+        named = await caller.references.fresh(rows, row)
+        if row.title != named.title.en:
+            row.title = named.title.en
+            await caller.session.flush()
+    for each in caller.hooks.saved:
+        await each(caller, rows, row, rows.values(row))
+
+
+async def _within(caller: Caller, rows: Rows, row: Any, action: str) -> Reach:
+    """What is written must lie where the writer may write: else rows could be made or pushed out of their scope. Gives how far
+    they may read it."""
+    for condition, _mask in ways_of(caller, rows.definition, action):
+        if condition is None or await holds(caller, rows, row, condition):
+            return await reach(caller, rows, row, READ)
+    raise Forbidden("out_of_scope", action=action)
+
+
+async def _changes(caller: Caller, made: Draft) -> dict[str, Any]:
+    """For the audit log: references by their numbers, values as programs are told them."""
+    found = {}
+    for name in sorted(made.changed):
+        one = made.rows.definition.by_key[name]
+        pair: list[Any] = []
+        for value in (made.before.get(name), made.values.get(name)):
+            if one.target and value not in (None, []):
+                ids = value if isinstance(value, list) else [value]
+                named = await caller.references.named(one.target, ids)
+                refs = [named[each].ref for each in ids if each in named]
+                pair.append(refs if one.type == "refs" else refs[0] if refs else None)
+            else:
+                pair.append(said(value))
+        found[name] = pair
+    return found
