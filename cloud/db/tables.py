@@ -7,6 +7,7 @@ from cloud.boxes import models as boxes
 from cloud.clocks import models as clocks
 from cloud.db import settings_table
 from cloud.db.base import Base
+from cloud.hooks import models as hooks
 from cloud.ingest import models as ingest
 from cloud.jobs import models as jobs
 from cloud.kernel import models as kernel
@@ -17,4 +18,21 @@ from cloud.people import models as people
 from cloud.receiving import models as receiving
 
 METADATA = Base.metadata
-SUBJECTS = (around, blobs, boxes, clocks, commands, health, settings_table, ingest, jobs, kernel, masters, mirror, objects, people, receiving)
+SUBJECTS = (
+    around,
+    blobs,
+    boxes,
+    clocks,
+    commands,
+    health,
+    settings_table,
+    hooks,
+    ingest,
+    jobs,
+    kernel,
+    masters,
+    mirror,
+    objects,
+    people,
+    receiving,
+)

@@ -119,7 +119,7 @@ def _changes(step: Step) -> dict[str, Any]:
     if step.total is not None:
         changes["total"] = step.total
     if step.note is not None:
-        changes["note"] = clean(step.note)[:MAX_NOTE]
+        changes["note"] = clean(step.note, MAX_NOTE)
     if step.place is not None:
         changes["place"] = step.place
     return changes

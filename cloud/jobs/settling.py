@@ -17,27 +17,39 @@ PAUSES = (timedelta(seconds=10), timedelta(minutes=1), timedelta(minutes=10), ti
 """Before the second try, the third...; the last one stays. A database that restarts, a network that is away, a afternoon."""
 
 MAX_ERROR = 2000
-"""Characters of an error; a message may carry a whole statement."""
+"""Characters of an error's message, which may carry a whole statement."""
 
 WORKER_LOST = "worker_lost"
 """Error of a job whose worker ended without a word as often as the job may be tried: it may be the cause."""
 
 
-def due(now: datetime, kinds: Collection[str]) -> Select[Job]:
-    """Jobs of these kinds that wait and may begin, and running ones whose lease is over; the most urgent first."""
+def due(now: datetime, kinds: Collection[str], mine: Collection[int] = ()) -> Select[Job]:
+    """Jobs of these kinds that wait and may begin, and running ones whose lease is over; the most urgent first.
+
+    `mine` are being worked on by whoever asks, whatever a clock says that was set forward.
+    """
     waits = and_(Job.status == JobStatus.WAITING, Job.run_at <= now)
     left = and_(Job.status == JobStatus.RUNNING, Job.lease_until < now)
-    return select(Job).where(or_(waits, left), Job.kind.in_(kinds)).order_by(Job.priority.desc(), Job.run_at, Job.id)
+    found = select(Job).where(or_(waits, left), Job.kind.in_(kinds), Job.id.not_in(mine))
+    return found.order_by(Job.priority.desc(), Job.run_at, Job.id)
 
 
-async def claim(session: AsyncSession, kinds: Collection[str], *, worker: str, now: datetime, lease: timedelta) -> Job | None:
+async def claim(
+    session: AsyncSession,
+    kinds: Collection[str],
+    *,
+    worker: str,
+    now: datetime,
+    lease: timedelta,
+    mine: Collection[int] = (),
+) -> Job | None:
     """Take the next job that is due, under a lease; None when there is none.
 
     Rows that another worker is just taking are passed over (PostgreSQL); on SQLite there is one writer at a time.
     """
     while True:
-        query = due(now, kinds).limit(1).with_for_update(skip_locked=True).execution_options(populate_existing=True)
-        job = await session.scalar(query)
+        query = due(now, kinds, mine).limit(1).with_for_update(skip_locked=True)
+        job = await session.scalar(query.execution_options(populate_existing=True))
         if job is None:
             return None
         if _ended(job, now):
@@ -120,5 +132,4 @@ def told(fault: BaseException) -> str:
     """The message of an error and the line at which it came."""
     frames = traceback.extract_tb(fault.__traceback__)
     place = f" (in {frames[-1].name}, {frames[-1].filename.rpartition('/')[2]}:{frames[-1].lineno})" if frames else ""
-    text = clean(f"{type(fault).__name__}: {fault}".replace("\n", " "))
-    return text[: MAX_ERROR - len(place)] + place
+    return clean(f"{type(fault).__name__}: {fault}".replace("\n", " "), MAX_ERROR) + place

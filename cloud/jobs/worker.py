@@ -57,7 +57,7 @@ class Worker:
         self._plans = plans
         self._clock = clock
         self._pace = pace or Pace()
-        self._busy = 0
+        self._mine: set[int] = set()
 
     async def run(self) -> None:
         """Work until cancelled; what runs then is given back. A database that is away is asked again."""
@@ -73,7 +73,7 @@ class Worker:
                         await asyncio.sleep(self._pace.retry_s)
                         continue
                     if job is not None:
-                        self._busy += 1
+                        self._mine.add(job.id)
                         tasks.create_task(self._hand(job, bell))
                         continue
                     await _within(bell, self._pace.poll_s)
@@ -97,21 +97,23 @@ class Worker:
         now = self._clock()
         async with self._sessions.read() as session:
             schedules = await any_due(session, now)
-            jobs = await session.scalar(due(now, self._handlers).with_only_columns(Job.id).limit(1)) is not None
+            jobs = await session.scalar(due(now, self._handlers, self._mine).with_only_columns(Job.id).limit(1)) is not None
         if schedules:
             async with self._sessions.write() as session:
                 await put_due(session, now)
-        if not (jobs or schedules) or self._busy >= self._pace.hands:
+        if not (jobs or schedules) or len(self._mine) >= self._pace.hands:
             return None
         async with self._sessions.write() as session:
-            row = await claim(session, self._handlers, worker=self._name, now=self._clock(), lease=self._pace.lease)
+            row = await claim(
+                session, self._handlers, worker=self._name, now=self._clock(), lease=self._pace.lease, mine=self._mine
+            )
         return None if row is None else RunningJob.of(row, self._sessions, self._clock, self._pace.lease)
 
     async def _hand(self, job: RunningJob, bell: asyncio.Event) -> None:
         try:
             await self._try(job)
         finally:
-            self._busy -= 1
+            self._mine.discard(job.id)
             bell.set()
 
     async def _try(self, job: RunningJob) -> None:

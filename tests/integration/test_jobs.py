@@ -268,6 +268,25 @@ async def test_heartbeat_keeps_a_long_job(sessions: Sessions, clock: TurnedClock
     assert job.attempts == 1
 
 
+async def test_clock_that_is_set_forward_does_not_make_a_worker_take_its_own_job_over(
+    sessions: Sessions, clock: TurnedClock
+) -> None:
+    begun, go = asyncio.Event(), asyncio.Event()
+
+    async def long(_job: RunningJob) -> None:
+        begun.set()
+        await go.wait()
+
+    uid = await put(sessions, clock, kind="long")
+    seldom = Pace(lease=timedelta(seconds=30), beat_s=3600.0, poll_s=0.02)
+    async with working(worker(sessions, clock, seldom, long=long)):
+        await begun.wait()
+        clock.go(days=1)
+        await until(sessions, await put(sessions, clock), JobStatus.DONE)
+        go.set()
+        assert (await until(sessions, uid, JobStatus.DONE)).attempts == 1
+
+
 async def test_job_of_a_worker_that_ends_in_order_is_given_back_at_once(sessions: Sessions, clock: TurnedClock) -> None:
     async def hang(_job: RunningJob) -> None:
         await asyncio.Event().wait()

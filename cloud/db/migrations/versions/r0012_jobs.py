@@ -16,6 +16,7 @@ OPEN = sa.text("status IN ('waiting', 'running')")
 
 def upgrade() -> None:
     _jobs()
+    _hooks()
 
 
 def _jobs() -> None:
@@ -72,6 +73,54 @@ def _jobs() -> None:
     op.create_index(op.f("ix_schedule_next_at"), "schedule", ["next_at"])
 
 
+def _hooks() -> None:
+    op.create_table(
+        "endpoint",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("uid", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("patterns", Json, nullable=False),
+        sa.Column("owner", sa.Text(), nullable=False),
+        sa.Column("secret", sa.Text(), nullable=False),
+        sa.Column("secret_before", sa.Text(), nullable=True),
+        sa.Column("secret_before_until", UtcTime(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("cursor", sa.BigInteger(), nullable=False),
+        sa.Column("last_ok_at", UtcTime(), nullable=True),
+        sa.Column("created_by", sa.Text(), nullable=False),
+        sa.Column("created_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoint")),
+        sa.UniqueConstraint("uid", name=op.f("uq_endpoint_uid")),
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("id", KEY, nullable=False),
+        sa.Column("endpoint_id", KEY, nullable=False),
+        sa.Column("event_id", sa.BigInteger(), nullable=False),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("ref", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("next_at", UtcTime(), nullable=False),
+        sa.Column("sent_at", UtcTime(), nullable=True),
+        sa.Column("code", sa.Integer(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.Column("ms", sa.Integer(), nullable=True),
+        sa.Column("ended_at", UtcTime(), nullable=True),
+        sa.ForeignKeyConstraint(["endpoint_id"], ["endpoint.id"], name=op.f("fk_delivery_endpoint_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
+        sa.UniqueConstraint("endpoint_id", "event_id", name=op.f("uq_delivery_endpoint_id_event_id")),
+    )
+    op.create_index("ix_delivery_endpoint_id_status_next_at", "delivery", ["endpoint_id", "status", "next_at"])
+    op.create_index("ix_delivery_endpoint_id_kind_ref_event_id", "delivery", ["endpoint_id", "kind", "ref", "event_id"])
+    op.create_index("ix_delivery_ended_at", "delivery", ["ended_at"])
+
+
 def downgrade() -> None:
+    op.drop_table("delivery")
+    op.drop_table("endpoint")
     op.drop_table("schedule")
     op.drop_table("job")
