@@ -9,7 +9,22 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal, Protocol
 
-from sqlalchemy import BigInteger, ColumnElement, Numeric, and_, cast, false, func, literal, or_, true, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Numeric,
+    and_,
+    cast,
+    false,
+    func,
+    literal,
+    literal_column,
+    or_,
+    true,
+    type_coerce,
+)
+from sqlalchemy import Text as SqlText
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import collate
 
 from cloud.db.types import BIGGEST, MICRO
@@ -101,8 +116,14 @@ _KINDS: dict[SqlShape, tuple[Kind, int]] = {
 
 def term_of(field: SqlField, dialect: str) -> Term:
     kind, scale = _KINDS[field.shape]
-    # A type of the column's own would scale what it is compared with a second time.
-    expr = type_coerce(field.expr, BigInteger()) if field.shape == "micro" else field.expr
+    expr: ColumnElement[Any] = field.expr
+    if field.shape == "micro":
+        # The column's own type would scale what it is compared with a second time.
+        expr = type_coerce(expr, BigInteger())
+    elif field.shape == "json":
+        # A column of JSON keeps None as JSON's null.
+        json_null: ColumnElement[Any] = literal_column("'null'::jsonb" if dialect == "postgresql" else "'null'")
+        expr = func.nullif(type_coerce(expr, JSONB() if dialect == "postgresql" else SqlText()), json_null)
     # SQLite compares the bytes of UTF-8, whose order is that of code points.
     return Term(expr, kind, scale, field.bind, field.collated or dialect == "sqlite")
 

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from sqlalchemy import BigInteger, ColumnElement, and_, func, literal, literal_column, select
 from sqlalchemy import Text as SqlText
-from sqlalchemy.dialects.postgresql import JSONB
 
 from cloud.objects.filtering_terms import (
     NEVER,
@@ -115,7 +114,7 @@ def length(term: Operand, dialect: str, column: int) -> Term:
         return Term(func.length(term.expr, type_=BigInteger()), "number")
     if dialect == "sqlite":
         return Term(func.json_array_length(term.expr, type_=BigInteger()), "number")
-    return Term(func.jsonb_array_length(term.expr.cast(JSONB), type_=BigInteger()), "number")
+    return Term(func.jsonb_array_length(term.expr, type_=BigInteger()), "number")
 
 
 def truth(operand: Operand, dialect: str, column: int) -> Cond:
