@@ -29,18 +29,15 @@ def machine_of(rows: Rows) -> Machine[Any]:
 
 
 def _made(definition: ObjectDef) -> Machine[Any]:
-    async def set_phase(_session: AsyncSession, record: Any, _taken: Taken, *, target: str) -> Mapping[str, Any]:
-        record.phase = definition.state_by_key[target].phase
-        return {}
-
     def effect_to(target: str) -> Any:
-        async def effect(session: AsyncSession, record: Any, taken: Taken) -> Mapping[str, Any]:
-            return await set_phase(session, record, taken, target=target)
+        async def set_phase(_session: AsyncSession, record: Any, _taken: Taken) -> Mapping[str, Any]:
+            record.phase = definition.state_by_key[target].phase
+            return {}
 
-        return effect
+        return set_phase
 
-    rows = tuple(
-        Transition[Any](
+    rows: tuple[Transition[Any], ...] = tuple(
+        Transition(
             one.key,
             frozenset(one.sources),
             one.target,

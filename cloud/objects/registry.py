@@ -1,7 +1,7 @@
 """Every definition in force: the shipped ones, what customers added to them, and customers' own."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,16 +137,22 @@ class Registry:
         tables = {one.model.__tablename__: one.key for one in self.shipped.typed}
         return read_object(source, derive_from(typed, tables) if typed is not None else None)
 
-    def _check_all(self, objects: Objects) -> None:
+    def faults(self, objects: Objects) -> Iterator[tuple[str, DefinitionFault]]:
+        """What is wrong with any of them, by kind. Lines are known of shipped ones only."""
         for key, found in objects.definitions.items():
-            faults = check(found, objects.definitions, self._base[key])
-            faults += [
-                DefinitionFault(0, f"fields.{one.key}", "reserved", f"shipped keys do not begin with {CUSTOM}")
-                for one in found.fields
-                if one.key.startswith(CUSTOM)
-            ]
-            if faults:
-                raise BadDefinition(faults, key)
+            for fault in check(found, objects.definitions, self._base.get(key, Source({}))):
+                yield key, fault
+
+    def _check_all(self, objects: Objects) -> None:
+        found = list(self.faults(objects))
+        found += [
+            (key, DefinitionFault(0, f"fields.{one.key}", "reserved", f"shipped keys do not begin with {CUSTOM}"))
+            for key, definition in objects.definitions.items()
+            for one in definition.fields
+            if one.key.startswith(CUSTOM)
+        ]
+        if found:
+            raise BadDefinition([fault for _, fault in found], ", ".join(sorted({key for key, _ in found})))
 
 
 def with_carried(data: Mapping[str, Any], carried: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 
-from cloud.objects.definition import FieldDef, ObjectDef
+from cloud.objects.definition import FieldDef, FieldType, ObjectDef
 from cloud.objects.reading import SYSTEM_FIELDS
 from sync_protocol.expressions import Schema, Shape
+from sync_protocol.expressions.schema import Kind
 
 STEPS = 2
 """References that an expression may go along: `order.supplier.name`."""
@@ -13,13 +14,33 @@ STEPS = 2
 def schema_of(definition: ObjectDef, objects: Mapping[str, ObjectDef], steps: int = STEPS) -> Schema:
     """Archived fields are left out: nothing new may rest on them."""
     shapes: dict[str, Shape] = dict.fromkeys(system_fields(definition), "value")
+    kinds: dict[str, Kind] = {name: _SYSTEM.get(name, "text") for name in shapes}
     inside: dict[str, Schema] = {}
     for field in definition.live:
         shape, fields = _shape(field, objects, steps)
         shapes[field.key] = shape
         if fields is not None:
             inside[field.key] = fields
-    return Schema(shapes, inside)
+        kind = _KINDS.get(field.type)
+        if kind is not None:
+            kinds[field.key] = kind
+    return Schema(shapes, inside, kinds)
+
+
+_SYSTEM: dict[str, Kind] = {"archived": "bool", "created_at": "datetime", "updated_at": "datetime"}
+_KINDS: dict[FieldType, Kind] = {
+    "text": "text",
+    "long": "text",
+    "choice": "text",
+    "choices": "text",
+    "file": "text",
+    "int": "number",
+    "decimal": "number",
+    "money": "number",
+    "bool": "bool",
+    "date": "date",
+    "datetime": "datetime",
+}
 
 
 def system_fields(definition: ObjectDef) -> Iterator[str]:
@@ -32,6 +53,8 @@ def system_fields(definition: ObjectDef) -> Iterator[str]:
         if name == "title" and definition.typed:
             continue
         yield name
+    if definition.states:
+        yield "phase"
 
 
 def _shape(field: FieldDef, objects: Mapping[str, ObjectDef], steps: int) -> tuple[Shape, Schema | None]:
@@ -43,9 +66,12 @@ def _shape(field: FieldDef, objects: Mapping[str, ObjectDef], steps: int) -> tup
     if field.type == "choices":
         return "values", None
     if field.type == "json":
-        return ("rows", Schema(dict.fromkeys((one.key for one in field.of), "value"))) if field.of else ("values", None)
+        if not field.of:
+            return "values", None
+        kinds = {one.key: _KINDS[one.type] for one in field.of if one.type in _KINDS}
+        return "rows", Schema(dict.fromkeys((one.key for one in field.of), "value"), {}, kinds)
     return "value", None
 
 
-_BARE = Schema({"ref": "value", "title": "value"})
+_BARE = Schema({"ref": "value", "title": "value"}, {}, {"ref": "text", "title": "text"})
 """Behind the last step, and of each of many references."""
