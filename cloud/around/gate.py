@@ -51,9 +51,11 @@ class Readers(Protocol):
 
 
 class Readable(Protocol):
-    """Which records of a kind the person who asks may read, of these."""
+    """Which of these records of a kind the person who asks may read; with `internal`, also what is internal about them."""
 
-    def __call__(self, session: AsyncSession, kind: str, ids: Collection[int]) -> Awaitable[frozenset[int]]: ...
+    def __call__(
+        self, session: AsyncSession, kind: str, ids: Collection[int], *, internal: bool
+    ) -> Awaitable[frozenset[int]]: ...
 
 
 class RecordGate(Protocol):

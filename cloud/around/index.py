@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, select, update
+from sqlalchemy import ColumnElement, delete, select, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.around.gate import RecordRef
@@ -108,6 +108,18 @@ async def forget_record(session: AsyncSession, kind: str, record_id: int) -> Non
     await session.execute(delete(SearchDoc).where(*_of(kind, record_id)))
 
 
+async def titles_of(session: AsyncSession, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """Titles of records (kind and id) that were indexed."""
+    wanted = list(dict.fromkeys(places))
+    if not wanted:
+        return {}
+    here = tuple_(SearchDoc.kind, SearchDoc.record_id).in_(wanted)
+    rows = await session.execute(
+        select(SearchDoc.kind, SearchDoc.record_id, SearchDoc.title).where(here, SearchDoc.part == RECORD)
+    )
+    return {(kind, record_id): title for kind, record_id, title in rows}
+
+
 Source = Callable[[AsyncSession, int, int], Awaitable[Sequence[Doc]]]
 """The next so many records of a kind behind an id, in the order of their ids."""
 
@@ -115,7 +127,7 @@ Source = Callable[[AsyncSession, int, int], Awaitable[Sequence[Doc]]]
 async def reindex(sessions: Sessions, kind: str, source: Source, at: datetime, *, chunk: int = CHUNK) -> int:
     """Index every record of a kind anew, a chunk to a transaction, and forget those that are no more; how many there are.
 
-    Messages and files are left as they are; `reindex_parts` (cloud.around.rebuild) makes those anew.
+    Messages and files of records that still are stay as they are.
     """
     after, count = 0, 0
     while True:

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, column, false, literal_column, or_, select, table, tuple_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, column, false, literal_column, or_, select, table
 from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.types import UserDefinedType
 
-from cloud.around.index import RECORD
+from cloud.around.index import RECORD, titles_of
 from cloud.around.models import SearchDoc
 from cloud.around.words import Query, as_fts5, as_tsquery, ask, compact, tokens
 from cloud.db.engine import is_sqlite
@@ -183,7 +183,7 @@ class _Search:
 
     async def _shown(self, rows: Sequence[SearchDoc], *, more: bool) -> Hits:
         shown = rows[: self.limit]
-        titles = await self._titles([row for row in shown if row.part != RECORD])
+        titles = await titles_of(self.session, [(row.kind, row.record_id) for row in shown if row.part != RECORD])
         hits = (
             Hit(
                 kind=row.kind,
@@ -198,17 +198,6 @@ class _Search:
             for row in shown
         )
         return Hits(tuple(hits), more)
-
-    async def _titles(self, parts: Sequence[SearchDoc]) -> dict[tuple[str, int], str]:
-        if not parts:
-            return {}
-        places = [(row.kind, row.record_id) for row in parts]
-        rows = await self.session.execute(
-            select(SearchDoc.kind, SearchDoc.record_id, SearchDoc.title).where(
-                tuple_(SearchDoc.kind, SearchDoc.record_id).in_(places), SearchDoc.part == RECORD
-            )
-        )
-        return {(kind, record_id): title for kind, record_id, title in rows}
 
     def _snippet(self, row: SearchDoc) -> tuple[Bit, ...]:
         for _, text in self._texts(row):
