@@ -17,10 +17,13 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from cloud.cli.audit import audit_app
 from cloud.cli.boxes import boxes as cloud_boxes
 from cloud.cli.branch import branch as cloud_branch
 from cloud.cli.commands import command as cloud_command
 from cloud.cli.commands import commands as cloud_commands
+from cloud.cli.hooks import hooks_app
+from cloud.cli.jobs import jobs_app
 from cloud.cli.restored import restored as cloud_restored
 from edge.journal.commands import journal_app
 from provisioning.commands import broker_command
@@ -43,11 +46,14 @@ provision_app = _group("Keys and certificates.")
 for name, group in (("edge", edge_app), ("cloud", cloud_app), ("sim", sim_app), ("provision", provision_app)):
     app.add_typer(group, name=name)
 
+cloud_app.add_typer(audit_app, name="audit", help="The log of who did what.")
 cloud_app.command("boxes")(cloud_boxes)
 cloud_app.command("branch")(cloud_branch)
 cloud_app.command("command")(cloud_command)
 cloud_app.command("commands")(cloud_commands)
 cloud_app.command("restored")(cloud_restored)
+cloud_app.add_typer(jobs_app, name="jobs", help="Work in the background.")
+cloud_app.add_typer(hooks_app, name="webhooks", help="Other programs that are told what happens.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Database = Annotated[str, typer.Option("--db", envvar="TALLYBOX_DATABASE_URL", help="sqlite:///FILE or postgresql://...")]
@@ -363,6 +369,9 @@ def cloud_run(
     time_limit_ms: Annotated[int, typer.Option(min=0, help="Mark times of which less is certain.")] = 2000,
     blobs: Annotated[Path | None, typer.Option(help="Folder of the files that boxes send; else beside a SQLite file.")] = None,
     metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus figures there, on the same host.")] = None,
+    webhook_networks: Annotated[
+        list[str] | None, typer.Option("--webhook-network", help="Network of the house to which webhooks may go: 10.1.0.0/16.")
+    ] = None,
     reuse_port: Annotated[bool, typer.Option("--reuse-port", help="Let other processes listen on the same ports.")] = False,
     mqtt_host: Annotated[str | None, typer.Option(help="Take frames from this broker, too.")] = None,
     mqtt_port: int = 8883,
@@ -388,6 +397,7 @@ def cloud_run(
         blobs=blobs,
         metrics_port=metrics_port,
         reuse_port=reuse_port,
+        webhook_networks=tuple(webhook_networks or ()),
     )
     try:
         files = ServerFiles.within(server)

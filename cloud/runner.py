@@ -13,13 +13,17 @@ import structlog
 
 from cloud.app import alternate, create_sync_app
 from cloud.blobs.place import blob_folder, open_blobs
+from cloud.clock import system_clock
 from cloud.db.engine import Sessions, open_sessions
 from cloud.db.migrate import check_migrated
 from cloud.deps import SyncDeps
+from cloud.hooks.endpoints import ensure_following
+from cloud.hooks.reach import Reach
 from cloud.ingest.broker_link import Broker
 from cloud.ingest.intake import Intake
 from cloud.ingest.mqtt import frame_handlers, work_forever
 from cloud.jobs.worker import Worker
+from cloud.kernel.actor import Actor, Taken
 from cloud.metrics import Metrics, create_metrics_app
 from cloud.push.mqtt import MqttSessions
 from cloud.push.watch import Watch
@@ -28,7 +32,7 @@ from cloud.takers import TAKERS
 from cloud.web.app import create_staff_app
 from cloud.web.settings import LOOPBACK, StaffDeps, StaffSettings
 from cloud.web_server import Listener, listen, serve
-from cloud.work import HANDLERS, plans
+from cloud.work import handlers, plans
 
 log = structlog.get_logger()
 
@@ -53,6 +57,8 @@ class CloudSettings:
     """Whether other processes of the core listen on the same ports."""
     metrics_port: int | None = None
     """Where Prometheus may ask, on the same host; None: nowhere. Its figures are about every box."""
+    webhook_networks: tuple[str, ...] = ()
+    """Networks of the house to which webhooks may go besides the open one, as `10.1.0.0/16`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +112,7 @@ async def _serve(
     )
     sync = Listener(sync_app, listen(settings.host, settings.sync_port, shared=settings.reuse_port), tls.context, tls.protocol)
     staff = Listener(staff_app, listen(settings.host, settings.staff_port, shared=settings.reuse_port))
+    worker = await _worker(sessions, settings)
     async with asyncio.TaskGroup() as tasks:
         if settings.metrics_port is not None:
             figures = Listener(create_metrics_app(sessions, metrics), listen(settings.host, settings.metrics_port))
@@ -121,10 +128,15 @@ async def _serve(
         if blobs is not None:
             tasks.create_task(blobs.sweep_forever())
         tasks.create_task(project_forever(sessions, wake, TAKERS))
-        tasks.create_task(Worker(sessions, HANDLERS, name=_this_process(), plans=plans(settings.zone)).run())
+        tasks.create_task(worker.run())
         log.info("cloud_served", sync=sync.url, staff=staff.url)
         announce(sync.url, staff.url)
 
 
-def _this_process() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
+async def _worker(sessions: Sessions, settings: CloudSettings) -> Worker:
+    """Who does the work in the background. Raises SettingsFault."""
+    work = handlers(Reach.of(settings.webhook_networks))
+    async with sessions.write() as session:
+        await ensure_following(session, Taken(Actor.system("start"), system_clock()))
+    name = f"{socket.gethostname()}:{os.getpid()}"
+    return Worker(sessions, work, name=name, plans=plans(settings.zone))

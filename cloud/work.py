@@ -1,12 +1,25 @@
 """Which work is done in the background, by whom, and what of it comes by the clock."""
 
-from cloud.jobs import sweep
+from cloud.hooks import sweep as webhooks_sweep
+from cloud.hooks.endpoints import FOLLOW
+from cloud.hooks.follow import Follower
+from cloud.hooks.reach import Reach
+from cloud.hooks.send import Sender
+from cloud.hooks.sight import MasksOf, access_of_login, no_masks, sight
+from cloud.jobs import sweep as jobs_sweep
 from cloud.jobs.running import Handlers
 from cloud.jobs.schedules import Plan
 
-HANDLERS: Handlers = {**sweep.HANDLERS}
+
+def handlers(reach: Reach, masks_of: MasksOf = no_masks) -> Handlers:
+    """By kind. `reach`: where webhooks may go; `masks_of`: who may read which record where a grant alone does not say it."""
+    return {
+        jobs_sweep.SWEEP: jobs_sweep.sweep,
+        webhooks_sweep.SWEEP: webhooks_sweep.sweep,
+        FOLLOW: Follower(sight(access_of_login, masks_of), lambda: Sender(reach)),
+    }
 
 
 def plans(zone: str) -> tuple[Plan, ...]:
     """Schedules that a new database begins with, in the house's zone."""
-    return sweep.plans(zone)
+    return (*jobs_sweep.plans(zone), *webhooks_sweep.plans(zone))

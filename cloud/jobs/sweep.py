@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from cloud.jobs.models import Job
-from cloud.jobs.running import Handlers, RunningJob
+from cloud.jobs.running import RunningJob
 from cloud.jobs.schedules import Plan
 
 KEPT = timedelta(days=30)
@@ -31,9 +31,6 @@ async def sweep(job: RunningJob) -> Mapping[str, Any]:
         swept += len(gone)
         if len(gone) < CHUNK:
             return {"swept": swept}
-
-
-HANDLERS: Handlers = {SWEEP: sweep}
 
 
 def plans(zone: str) -> tuple[Plan, ...]:

@@ -418,7 +418,7 @@ async def test_schedule_that_cannot_be_read_rests_and_stops_nobody(sessions: Ses
 
 async def test_old_jobs_are_swept(sessions: Sessions, clock: TurnedClock) -> None:
     old = await put(sessions, clock)
-    one = Worker(sessions, {"count": count, **sweep.HANDLERS}, name="w", plans=sweep.plans("Asia/Jerusalem"), clock=clock)
+    one = Worker(sessions, {"count": count, sweep.SWEEP: sweep.sweep}, name="w", plans=sweep.plans("Asia/Jerusalem"), clock=clock)
     await one.run_due()
     clock.go(days=29)
     young = await put(sessions, clock)
