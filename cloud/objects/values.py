@@ -40,6 +40,7 @@ YES, NO = frozenset({"true", "1", "yes", "on"}), frozenset({"false", "0", "no", 
 
 _DECIMAL = re.compile(r"[+-]?(\d{1,20}(\.\d{0,20})?|\.\d{1,20})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_BREAKS = re.compile(r"([\n\t])")
 
 
 class Unfit(Exception):
@@ -64,12 +65,17 @@ def accept(field: FieldDef, given: object) -> Any:
 def _text(field: FieldDef, given: object) -> str | None:
     if not isinstance(given, str):
         raise Unfit("text")
-    text = clean(given.replace("\r\n", "\n")).strip()
+    text = given.replace("\r\n", "\n").replace("\r", "\n").strip()
     if field.type == "text" and ("\n" in text or "\t" in text):
         text = " ".join(text.split())
     if len(text) > field.max_length:
         raise Unfit("too_long", max=str(field.max_length))
-    return text or None
+    return _cleaned(text).strip() or None
+
+
+def _cleaned(text: str) -> str:
+    """Fit to be shown, its lines and tabs kept, and nothing cut off."""
+    return "".join(part if part in {"\n", "\t"} else clean(part, len(part)) for part in _BREAKS.split(text) if part)
 
 
 def _int(field: FieldDef, given: object) -> int:
@@ -219,7 +225,7 @@ def _sound(value: object, depth: int) -> None:
         for one in value:
             _sound(one, depth + 1)
     elif isinstance(value, str):
-        if clean(value) != value:
+        if _cleaned(value) != value:
             raise Unfit("json")
     elif isinstance(value, float):
         raise Unfit("json_float")
