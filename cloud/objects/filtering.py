@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, and_, case, cast, func, literal, null, or_, true
+from sqlalchemy import Boolean, ColumnElement, and_, case, cast, false, func, literal, null, or_, true
 from sqlalchemy import Numeric as SqlNumeric
 from sqlalchemy import Text as SqlText
 
@@ -95,27 +95,26 @@ class _Compiler:
         if find is not None:
             return find(self, node)
         if isinstance(node, nodes.Call) and node.function == "starts_with":
-            return self._begins(node)
+            # Of a missing text it is missing: as a condition that is no, as a value it would not be.
+            return texts.begins(self.operand(node.arguments[0]), self.operand(node.arguments[1]), node.column)
         return texts.truth(self.operand(node), self._dialect, node.column)
 
     def operand(self, node: Node) -> Operand:
         if _is_known(node):
             return self._worked_out(node)
-        find = _OPERANDS.get(type(node))
-        if find is not None:
-            return find(self, node)
         if type(node) in _CONDITIONS:
-            return Term(self.condition(node).certain(), "bool")
-        raise NotSql(node.column, _NAMES.get(type(node), "this"))
+            # Nothing shorter: a NOT beside a comparison would be read as one around it.
+            return Term(case((self.condition(node).expr, true()), else_=false()), "bool")
+        find = _OPERANDS.get(type(node))
+        if find is None:
+            raise NotSql(node.column, _NAMES[type(node)])
+        return find(self, node)
 
     def _worked_out(self, node: Node) -> Known:
         try:
             return Known(Expression.of_tree(node).value({}, self._given))
         except ExpressionFault as exc:
             raise NotSql(exc.column, exc.message) from exc
-
-    def _begins(self, node: nodes.Call) -> Cond:
-        return texts.begins(self.operand(node.arguments[0]), self.operand(node.arguments[1]), node.column)
 
     def both(self, node: nodes.Both) -> Cond:
         parts = [self.condition(part) for part in node.parts]

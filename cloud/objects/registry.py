@@ -17,7 +17,7 @@ from cloud.objects.faults import BadDefinition, DefinitionFault
 from cloud.objects.models import StoredDefinition
 from cloud.objects.reading import read_object
 from cloud.objects.source import Source, read_yaml
-from cloud.objects.typed import TypedKind, derive_from
+from cloud.objects.typed import TypedKind, derive_from, with_machine
 
 MERGED = frozenset({"fields", "states", "transitions", "sections"})
 """Parts of a shipped definition to which a customer adds entries of their own."""
@@ -113,7 +113,8 @@ class Registry:
         if base is None:
             made = self._read(key, Source(with_carried(said.data, carried), said.lines))
             return dataclasses.replace(made, custom=True, version=version)
-        faults = list(_not_theirs(base, said))
+        typed = self._typed.get(key)
+        faults = list(_not_theirs(base, said, coded=typed is not None and typed.machine is not None))
         if faults:
             raise BadDefinition(faults, key)
         whole = _merge(base.data, with_carried(said.data, carried))
@@ -134,8 +135,11 @@ class Registry:
 
     def _read(self, key: str, source: Source) -> ObjectDef:
         typed = self._typed.get(key)
+        if typed is None:
+            return read_object(source)
         tables = {one.model.__tablename__: one.key for one in self.shipped.typed}
-        return read_object(source, derive_from(typed, tables) if typed is not None else None)
+        whole = Source(dict(with_machine(source.data, typed)), source.lines)
+        return read_object(whole, derive_from(typed, tables))
 
     def faults(self, objects: Objects) -> Iterator[tuple[str, DefinitionFault]]:
         """What is wrong with any of them, by kind. Lines are known of shipped ones only."""
@@ -196,14 +200,16 @@ def _named(options: object) -> dict[str, Any]:
     return dict.fromkeys(str(one) for one in options) if isinstance(options, list) else dict(options)  # type: ignore[call-overload]
 
 
-def _not_theirs(base: Source, said: Source) -> Sequence[DefinitionFault]:
-    """What a customer may not say about a shipped object."""
+def _not_theirs(base: Source, said: Source, *, coded: bool) -> Sequence[DefinitionFault]:
+    """What a customer may not say about a shipped object; of one whose machine is `coded`, no states and transitions."""
     strange = [name for name in said.data if name not in ADJUSTABLE_WHOLE]
     faults = [_refused(said, (name,), f"{name} of a shipped object is the program's") for name in strange]
     for part, adjustable in (("fields", ADJUSTABLE), ("transitions", ADJUSTABLE_TRANSITION), ("states", frozenset({"label"}))):
         for key, one in (said.data.get(part) or {}).items():
             shipped = (base.data.get(part) or {}).get(key)
-            if shipped is None and not key.startswith(CUSTOM):
+            if shipped is None and coded and part != "fields":
+                faults.append(_refused(said, (part, key), "states and transitions of this object are the program's"))
+            elif shipped is None and not key.startswith(CUSTOM):
                 faults.append(_refused(said, (part, key), f"a key of your own in a shipped object begins with {CUSTOM}"))
             elif shipped is not None:
                 strange = [name for name in one if name not in adjustable] if isinstance(one, dict) else [""]

@@ -12,7 +12,7 @@ from sqlalchemy.orm import ColumnProperty
 from sqlalchemy.schema import Column
 
 from cloud.db.types import Exact, Micro, UtcTime
-from cloud.kernel.actor import Taken
+from cloud.kernel.actor import SYSTEM, Taken
 from cloud.kernel.transition import Machine
 
 
@@ -86,3 +86,26 @@ _TYPES: Sequence[tuple[tuple[type[Any], ...], str]] = (
     ((Integer, BigInteger), "int"),
     ((Text,), "text"),
 )
+
+
+def with_machine(data: Mapping[str, Any], kind: TypedKind) -> Mapping[str, Any]:
+    """What a definition says, with the transitions that are coded: from where, to where, by which roles, with a reason or not.
+    What only the program itself does is left out, since nobody can ask for it."""
+    if kind.machine is None:
+        return data
+    found: dict[str, dict[str, Any]] = {}
+    for row in kind.machine.transitions:
+        roles = sorted(str(one) for one in row.roles if one != SYSTEM)
+        if not roles:
+            continue
+        here = found.setdefault(row.action, {"from": [], "to": row.target, "roles": [], "reason": False})
+        here["from"] += [one for one in sorted(row.sources) if one not in here["from"]]
+        here["roles"] += [one for one in roles if one not in here["roles"]]
+        here["reason"] = here["reason"] or row.needs_reason
+    said = data.get("transitions") or {}
+    strange = [name for name in said if name not in found and not name.startswith("x_")]
+    if strange or set(kind.machine.states) != set(data.get("states") or {}):
+        raise ValueError(
+            f"{kind.key}: states and transitions are not those of its machine: {strange or sorted(kind.machine.states)}"
+        )
+    return {**data, "transitions": {name: {**one, **(said.get(name) or {})} for name, one in found.items()}}
