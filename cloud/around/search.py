@@ -3,39 +3,26 @@ read. The index gives candidates; what of a candidate counts for a masked asker 
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, cast, column, false, literal_column, or_, select, table
-from sqlalchemy.dialects.postgresql import TSVECTOR
+from sqlalchemy import ColumnElement, and_, false, or_
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import UserDefinedType
 
+from cloud.around.candidates import MAX_LOOKED, candidates
 from cloud.around.index import RECORD, titles_of
 from cloud.around.models import SearchDoc
-from cloud.around.words import Query, as_fts5, as_tsquery, ask, compact, tokens
-from cloud.db.engine import is_sqlite
+from cloud.around.words import Query, ask, compact, tokens
 
 LIMIT = 20
 MAX_LIMIT = 100
-
-LOOK = 100
-MAX_LOOKED = 2_000
-"""Candidates read at a time, and of one question: an asker whose mask hides nearly everything must not cost a walk over all."""
 
 AROUND = 60
 """Characters of a snippet before the first word found, and twice as many behind it."""
 
 _CHUNK = re.compile(r"\S+")
-_FTS = table("search_fts", column("rowid"))
-
-
-class _TsQuery(UserDefinedType[str]):
-    cache_ok = True
-
-    def get_col_spec(self, **_: object) -> str:
-        return "tsquery"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,47 +115,18 @@ class _Search:
     limit: int
 
     async def run(self, ref_key: str) -> Hits:
-        """Three looks, each for what the one before did not rank."""
         found: dict[tuple[str, int], SearchDoc] = {}
-        looks = (self._by_ref(ref_key), self._by_words(titles=True), self._by_words(titles=False))
-        looked = 0
-        for look in looks:
-            async for row in self._candidates(look):
+        looked, more = 0, False
+        async with aclosing(candidates(self.session, self.query, ref_key, self.allowed)) as rows:
+            async for row in rows:
                 looked += 1
                 place = (row.kind, row.record_id)
                 if place not in found and self._counts(row):
                     found[place] = row
-                if len(found) > self.limit or looked >= MAX_LOOKED:
-                    return await self._shown(list(found.values()), more=True)
-        return await self._shown(list(found.values()), more=False)
-
-    def _by_ref(self, ref_key: str) -> Select[SearchDoc]:
-        return select(SearchDoc).where(SearchDoc.ref_key == ref_key, SearchDoc.part == RECORD)
-
-    def _by_words(self, *, titles: bool) -> Select[SearchDoc]:
-        if is_sqlite(self.session):
-            asked = as_fts5(self.query, "title_words" if titles else None)
-            matches = literal_column("search_fts").bool_op("MATCH")(bindparam(None, asked))
-            return select(SearchDoc).join(_FTS, _FTS.c.rowid == SearchDoc.id).where(matches)
-        vector = literal_column("search_doc.search_fts_all", TSVECTOR)
-        asked_pg = cast(bindparam(None, as_tsquery(self.query)), _TsQuery)
-        found = select(SearchDoc).where(vector.bool_op("@@")(asked_pg))
-        if titles:
-            found = found.where(literal_column("search_doc.search_fts_title", TSVECTOR).bool_op("@@")(asked_pg))
-        return found
-
-    async def _candidates(self, look: Select[SearchDoc]) -> AsyncIterator[SearchDoc]:
-        """Newest first, a few at a time: most questions end within the first."""
-        last: int | None = None
-        while True:
-            behind = [] if last is None else [SearchDoc.id < last]
-            page = look.where(self.allowed, *behind).order_by(SearchDoc.id.desc()).limit(LOOK)
-            rows = (await self.session.scalars(page)).all()
-            for row in rows:
-                yield row
-            if len(rows) < LOOK:
-                return
-            last = rows[-1].id
+                more = len(found) > self.limit or looked >= MAX_LOOKED
+                if more:
+                    break
+        return await self._shown(list(found.values()), more=more)
 
     def _counts(self, row: SearchDoc) -> bool:
         """Whether the words are also in what this asker sees."""

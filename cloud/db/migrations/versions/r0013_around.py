@@ -270,4 +270,4 @@ def _index_postgresql() -> None:
     for name, source in (("search_fts_title", "title_words"), ("search_fts_all", both)):
         made = lexemes.format(source)
         op.execute(f"ALTER TABLE search_doc ADD COLUMN {name} tsvector GENERATED ALWAYS AS ({made}) STORED")
-    op.execute("CREATE INDEX search_fts_index ON search_doc USING gin (search_fts_all)")
+        op.execute(f"CREATE INDEX {name}_index ON search_doc USING gin ({name})")
