@@ -99,11 +99,13 @@ def _step(node: Node) -> _Step:
     return _STEPS[type(node)](node)
 
 
-def _guarded(column: int, work: Callable[[_Frame], Value]) -> _Step:
-    """Counts a step and gives every fault its column."""
+def _guarded(node: Node, work: Callable[[_Frame], Value]) -> _Step:
+    """Counts a step, with the constants below it, and gives every fault its column."""
+    column = node.column
+    cost = 1 + sum(isinstance(child, nodes.Constant) for child in nodes.children(node))
 
     def run(frame: _Frame) -> Value:
-        frame.left -= 1
+        frame.left -= cost
         if frame.left < 0:
             raise ExpressionFault("budget", column, f"more than {MAX_STEPS} steps")
         frame.column = column
@@ -142,7 +144,7 @@ def _field(node: nodes.Field) -> _Step:
             found = value_of(found.get(name))
         return found
 
-    return _guarded(node.column, work)
+    return _guarded(node, work)
 
 
 def _negative(node: nodes.Negative) -> _Step:
@@ -158,12 +160,12 @@ def _negative(node: nodes.Negative) -> _Step:
             return CONTEXT.minus(value)
         raise Unfit(f"{kind_of(value)} cannot be negative")
 
-    return _guarded(node.column, work)
+    return _guarded(node, work)
 
 
 def _not(node: nodes.Not) -> _Step:
     operand = _step(node.operand)
-    return _guarded(node.column, lambda frame: not operand(frame))
+    return _guarded(node, lambda frame: not operand(frame))
 
 
 _DECIMALS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
@@ -187,7 +189,7 @@ def _calculation(node: nodes.Calculation) -> _Step:
             return decimals(one, other)
         return _other_sum(frame, op, one, other)
 
-    return _guarded(node.column, work)
+    return _guarded(node, work)
 
 
 def _other_sum(frame: _Frame, op: str, one: Value, other: Value) -> Value:
@@ -233,7 +235,7 @@ def _compared(node: nodes.Compared) -> _Step:
             left = right
         return True
 
-    return _guarded(node.column, work)
+    return _guarded(node, work)
 
 
 def _equal(frame: _Frame, left: Value, right: Value) -> bool:
@@ -297,17 +299,17 @@ def _both(node: nodes.Both) -> _Step:
         # Yes or no, not one of the operands: what a condition gives must not depend on the order of its parts.
         return next((stop_at for step in steps if bool(step(frame)) is stop_at), not stop_at)
 
-    return _guarded(node.column, work)
+    return _guarded(node, work)
 
 
 def _choice(node: nodes.Choice) -> _Step:
     condition, then, otherwise = _step(node.condition), _step(node.then), _step(node.otherwise)
-    return _guarded(node.column, lambda frame: then(frame) if condition(frame) else otherwise(frame))
+    return _guarded(node, lambda frame: then(frame) if condition(frame) else otherwise(frame))
 
 
 def _listed(node: nodes.Listed) -> _Step:
     steps = [_step(item) for item in node.items]
-    return _guarded(node.column, lambda frame: [step(frame) for step in steps])
+    return _guarded(node, lambda frame: [step(frame) for step in steps])
 
 
 def _each(node: nodes.Each) -> _Step:
@@ -328,7 +330,7 @@ def _each(node: nodes.Each) -> _Step:
             frame.own = None
         return found
 
-    return _guarded(node.column, work)
+    return _guarded(node, work)
 
 
 def _call(node: nodes.Call) -> _Step:
@@ -341,7 +343,7 @@ def _call(node: nodes.Call) -> _Step:
         frame.column = node.column
         return do(frame, *given, **{key: step(frame) for key, step in named})
 
-    return _guarded(node.column, work)
+    return _guarded(node, work)
 
 
 _STEPS: dict[type, Callable[[Any], _Step]] = {

@@ -19,6 +19,10 @@ TEXT_PER_STEP = 100
 """Characters that are compared, searched, joined or changed for one step."""
 
 
+STEPS_PER_QUESTION = 100
+"""What an answer of the host costs: it may be a look into a database."""
+
+
 class Unfit(Exception):
     """The arguments cannot be worked with; the text says why."""
 
@@ -211,6 +215,7 @@ def _has_document(world: World, kind: Value, *, signed: Value = None) -> Value:
     answer = world.ask.get("has_document")
     if answer is None:
         raise Unfit("has_document is not known here")
+    world.spend(STEPS_PER_QUESTION)
     return answer(text(kind), signed=signed is True)
 
 

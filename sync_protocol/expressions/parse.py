@@ -66,6 +66,8 @@ def parse(text: str, schema: Schema | None = None) -> Node:
         raise ExpressionFault("too_large", MAX_CHARACTERS, f"longer than {MAX_CHARACTERS} characters")
     if not text.strip():
         raise ExpressionFault("syntax", 1, "nothing is written")
+    # Python takes it for the end of a line, and columns would be counted in other lines than ours.
+    text = text.replace("\r", " ")
     _check_brackets(text)
     try:
         with warnings.catch_warnings():

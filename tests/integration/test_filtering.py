@@ -213,7 +213,7 @@ def conditions_over(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
         joined(joined("expires", "-", DATE_CONSTANT), ORDER, NUMBER_CONSTANT),
         joined(NUMBER_CONSTANT, ORDER, joined(DATE_CONSTANT, "-", "due")),
         joined(joined("now()", "-", "arrived"), ORDER, st.sampled_from(["2", "0.5", "-1", "1.0000001"])),
-        st.sampled_from(["open", "paid", "name", "score", "budget", "expires", "tags", "True", "None", "not paid"]),
+        st.sampled_from(["open", "paid", "name", "score", "budget", "expires", "tags", "True", "None", "(not paid)"]),
     )  # fmt: skip
 
 

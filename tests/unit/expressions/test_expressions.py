@@ -7,7 +7,7 @@ from decimal import Decimal, localcontext
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sync_protocol.expressions import Expression, ExpressionFault, Given, Schema
@@ -172,6 +172,7 @@ def test_what_is_missing_stays_missing_and_makes_nothing_true(text: str, expecte
         ("b'x'", "forbidden", 1),
         ("1j", "forbidden", 1),
         ("...", "forbidden", 1),
+        ("1 +\r\n\r x.__class__", "forbidden", 8),
     ],
 )
 def test_what_is_not_allowed_is_refused_where_it_stands_before_it_runs(text: str, code: str, column: int) -> None:
@@ -253,6 +254,29 @@ def test_work_is_counted_over_all_parts() -> None:
     assert fault("sum(l.q + l.q + l.q + l.q for l in rows)", record={"rows": rows})[0] == "budget"
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[[{'1,' * 250}] for i in rows]",
+        f"[max({'1,' * 250}1) for i in rows]",
+        f"[{'1 <= ' * 250}1 for i in rows]",
+        f"[{'True and ' * 140}True for i in rows]",
+        "[has_document('contract') for i in rows]",
+        "[lower(t) for i in rows]",
+        "[starts_with(t, t) for i in rows]",
+        "max(texts)",
+    ],
+)
+def test_nothing_is_free_of_charge(text: str) -> None:
+    record = {"rows": [1] * 250, "t": "x" * 20_000, "texts": ["x" * 20_000] * 250}
+    assert fault(text, record=record)[0] == "budget"
+
+
+def test_whole_number_that_no_decimal_holds_is_refused() -> None:
+    assert value("a", {"a": 10**33}) == 10**33
+    assert fault("a", record={"a": 10**40}) == ("value", 1)
+
+
 def test_text_that_grows_is_stopped() -> None:
     assert fault("t + t + t + t", record={"t": "x" * 4000})[0] == "value"
     long = "x" * 1_000_000
@@ -285,6 +309,8 @@ def column_of(text: str) -> int:
     return 1
 
 
+@example("\rA")
+@example("\x0c\r\n\tA.b +")
 @given(st.text(max_size=60))
 def test_any_text_is_an_expression_or_a_fault(text: str) -> None:
     assert 1 <= column_of(text) <= len(text) + 1
