@@ -129,7 +129,6 @@ def _column(text: str, line: int | None, offset: int | None) -> int:
 
 class _Reader:
     def __init__(self, text: str, schema: Schema | None) -> None:
-        self._text = text
         self._lines = text.split("\n")
         self._schema = schema
         self._own: dict[str, Schema | None] = {}
@@ -155,7 +154,7 @@ class _Reader:
         row = max(node.lineno - 2, 0)
         # Python counts bytes of UTF-8, people count characters.
         line = self._lines[row] if row < len(self._lines) else ""
-        characters = len(line.encode()[: node.col_offset].decode("utf-8", "ignore"))
+        characters = node.col_offset if line.isascii() else len(line.encode()[: node.col_offset].decode("utf-8", "ignore"))
         return sum(len(one) + 1 for one in self._lines[:row]) + characters + 1
 
     def _refused(self, node: ast.expr, what: ast.AST | None = None) -> ExpressionFault:
@@ -167,7 +166,7 @@ class _Reader:
         if value is None or isinstance(value, bool | str):
             return nodes.Constant(self._at(node), value)
         if isinstance(value, int | float):
-            written = ast.get_source_segment(f"(\n{self._text}\n)", node) or ""
+            written = self._lines[node.lineno - 2].encode()[node.col_offset : node.end_col_offset].decode()
             if len(written) > MAX_NUMBER_CHARACTERS:
                 raise ExpressionFault("too_large", self._at(node), f"a number of more than {MAX_NUMBER_CHARACTERS} characters")
             try:
