@@ -1,5 +1,6 @@
 """What an object is: its fields, states, transitions and sections, as plain data. Made from YAML or from rows."""
 
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -182,6 +183,12 @@ class ObjectDef:
     @cached_property
     def state_by_key(self) -> dict[str, StateDef]:
         return {one.key: one for one in self.states}
+
+    @cached_property
+    def title_fields(self) -> frozenset[str]:
+        """Names that the title is made of."""
+        parsed = string.Formatter().parse(self.title + self.title_he)
+        return frozenset(name.partition(".")[0] for _, name, _, _ in parsed if name)
 
     @property
     def typed(self) -> bool:

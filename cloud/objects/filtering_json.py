@@ -90,7 +90,7 @@ def _postgresql(column: ColumnElement[Any], key: str, shape: SqlShape) -> Column
     if shape == "json":
         return case((func.jsonb_typeof(inner) == literal_column("'array'"), inner))
     if shape in {"int", "micro", "id"}:
-        return case((func.jsonb_typeof(inner) == literal_column("'number'"), cast(text, Numeric)))
+        return case((func.jsonb_typeof(inner) == literal_column("'number'"), cast(inner, Numeric)))
     if shape == "bool":
         return text == literal_column("'true'")
     return collate(text, "C")

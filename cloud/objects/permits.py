@@ -10,7 +10,7 @@ from cloud.kernel.access import READ, Mask, Way
 from cloud.objects.caller import Caller
 from cloud.objects.definition import ObjectDef
 from cloud.objects.references import own_values
-from cloud.objects.rows import Rows, title_fields
+from cloud.objects.rows import Rows
 from cloud.objects.schema import schema_of
 from sync_protocol.expressions import Expression, ExpressionFault
 
@@ -128,7 +128,7 @@ def demand_open(caller: Caller, definition: ObjectDef, paths: Iterable[tuple[str
     mask = open_masks(caller, definition, action)
     for path in paths:
         name = path[0]
-        made_of = title_fields(definition) if name == "title" else {name}
+        made_of = definition.title_fields if name == "title" else {name}
         if any(one not in ALWAYS and not mask.allows(one) for one in made_of):
             raise Forbidden("field_forbidden", fields=name)
         one = definition.by_key.get(name)

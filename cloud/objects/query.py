@@ -23,7 +23,7 @@ from cloud.objects.filtering import NotSql, SqlField, compile_filter_partly
 from cloud.objects.permits import Reach, demand_open, expression, reach, ways_of
 from cloud.objects.references import own_values
 from cloud.objects.rows import Rows
-from cloud.objects.service import Item, item_of
+from cloud.objects.service import Item, item_of, visible
 from sync_protocol.expressions import Expression, ExpressionFault, nodes
 
 MAX_LIMIT = 500
@@ -325,4 +325,8 @@ async def _items(caller: Caller, plan: _Plan, found: Sequence[tuple[Any, Reach]]
         if one.type == "ref" and (plan.only is None or one.key in plan.only):
             ids = [value for row, _ in found if (value := plan.rows.get(row, one)) is not None]
             await caller.references.load(one.target, ids)
-    return [await item_of(caller, plan.rows, row, allowed, only=plan.only) for row, allowed in found]
+    shown = None if plan.reach is None else visible(plan.rows, plan.reach, plan.only)
+    return [
+        await item_of(caller, plan.rows, row, allowed, visible(plan.rows, allowed, plan.only) if shown is None else shown)
+        for row, allowed in found
+    ]

@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.objects.definition import FieldDef, ObjectDef
 from cloud.objects.models import Link
 from cloud.objects.registry import Objects
-from cloud.objects.rows import Reference, Rows, title_fields
+from cloud.objects.rows import Reference, Rows
 
 MAX_LINKED = 200
 """Of one `refs` field."""
@@ -23,6 +23,7 @@ class References:
     session: AsyncSession
     objects: Objects
     _rows: dict[tuple[str, int], Any] = field(default_factory=dict)
+    _named: dict[tuple[str, int], Reference] = field(default_factory=dict)
 
     def rows_of(self, kind: str) -> Rows:
         return Rows(self.objects.get(kind), self.objects)
@@ -46,23 +47,26 @@ class References:
     async def named(self, kind: str, ids: Iterable[int]) -> dict[int, Reference]:
         """How people see rows of one kind."""
         wanted = list(dict.fromkeys(ids))
-        await self.load(kind, wanted)
-        rows = self.rows_of(kind)
-        found = {}
-        for one in wanted:
-            row = self._rows.get((kind, one))
-            if row is not None:
-                values = await self._title_values(rows, row)
-                found[one] = Reference(kind, one, rows.ref(row), rows.title(row, values))
-        return found
+        missing = [one for one in wanted if (kind, one) not in self._named]
+        if missing:
+            await self.load(kind, missing)
+            rows = self.rows_of(kind)
+            for one in missing:
+                row = self._rows.get((kind, one))
+                if row is not None:
+                    await self.fresh(rows, row)
+        return {one: self._named[kind, one] for one in wanted if (kind, one) in self._named}
 
     async def fresh(self, rows: Rows, row: Any) -> Reference:
         """How people see a row as it is now."""
-        return Reference(rows.definition.key, row.id, rows.ref(row), rows.title(row, await self._title_values(rows, row)))
+        title = rows.title(row, await self._title_values(rows, row))
+        found = Reference(rows.definition.key, row.id, rows.ref(row), title)
+        self._named[rows.definition.key, row.id] = found
+        return found
 
     async def _title_values(self, rows: Rows, row: Any) -> dict[str, Any]:
         values: dict[str, Any] = {}
-        for name in title_fields(rows.definition):
+        for name in rows.definition.title_fields:
             one = rows.definition.by_key.get(name)
             if one is None or one.type == "refs":
                 continue
@@ -151,7 +155,7 @@ def own_values(rows: Rows, row: Any) -> dict[str, Any]:
 def _plain_title(rows: Rows, row: Any) -> Reference:
     values = {
         name: rows.get(row, one)
-        for name in title_fields(rows.definition)
+        for name in rows.definition.title_fields
         if (one := rows.definition.by_key.get(name)) and not one.target
     }
     return Reference(rows.definition.key, row.id, rows.ref(row), rows.title(row, values))

@@ -1,7 +1,7 @@
 """Everything that may happen to a record: made, read, changed, moved on by a transition, archived. Each in the caller's
 transaction, each with its event. There is no other way to write a record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from cloud.objects.faults import Invalid
 from cloud.objects.machines import demand, machine_of
 from cloud.objects.models import Link, Record
 from cloud.objects.permits import Reach, holds, reach, ways_of
-from cloud.objects.rows import Reference, Rows, title_fields
+from cloud.objects.rows import Reference, Rows
 from cloud.objects.validation import Draft, draft
 from cloud.objects.values import said
 
@@ -76,23 +76,26 @@ async def get(caller: Caller, kind: str, ref: str) -> Item:
     return await item_of(caller, rows, row, readable)
 
 
-async def item_of(caller: Caller, rows: Rows, row: Any, readable: Reach, *, only: frozenset[str] | None = None) -> Item:
-    """A row as the caller sees it; `only` names the fields that are wanted."""
-    wanted = [one for one in rows.definition.live if readable.allows(one.key) and (only is None or one.key in only)]
-    values: dict[str, Any] = {}
-    for one in wanted:
-        values[one.key] = await _shown(caller, rows, row, one)
+async def item_of(caller: Caller, rows: Rows, row: Any, readable: Reach, fields: Sequence[FieldDef] | None = None) -> Item:
+    """A row as the caller sees it; `fields` are those that are wanted and may be seen (None: all of these)."""
+    shown = visible(rows, readable) if fields is None else fields
+    values = rows.read(row, (one for one in shown if one.type != "refs"))
+    for one in shown:
+        if one.target:
+            values[one.key] = await _led_to(caller, rows, row, one, values.get(one.key))
     return _item(rows, row, readable, values, await _title(caller, rows, row, readable))
 
 
-async def _shown(caller: Caller, rows: Rows, row: Any, one: FieldDef) -> Any:
+def visible(rows: Rows, readable: Reach, only: frozenset[str] | None = None) -> list[FieldDef]:
+    """Fields that a reader so far sees; of these only the wanted ones."""
+    return [one for one in rows.definition.live if (only is None or one.key in only) and readable.allows(one.key)]
+
+
+async def _led_to(caller: Caller, rows: Rows, row: Any, one: FieldDef, value: Any) -> Any:
     if one.type == "refs":
         ids = await caller.references.linked(rows.definition.key, row.id, one)
         return list((await _named(caller, one, ids)).values())
-    value = rows.get(row, one)
-    if one.type != "ref" or value is None:
-        return value
-    return (await _named(caller, one, [value])).get(value)
+    return None if value is None else (await _named(caller, one, [value])).get(value)
 
 
 async def _named(caller: Caller, one: FieldDef, ids: list[int]) -> dict[int, Reference]:
@@ -104,10 +107,11 @@ async def _named(caller: Caller, one: FieldDef, ids: list[int]) -> dict[int, Ref
 
 
 async def _title(caller: Caller, rows: Rows, row: Any, readable: Reach) -> Label:
-    if any(not readable.allows(name) for name in title_fields(rows.definition)):
+    if any(not readable.allows(name) for name in rows.definition.title_fields):
         return Label(rows.ref(row))
-    named = await caller.references.named(rows.definition.key, [row.id])
-    return named[row.id].title if row.id in named else Label(rows.ref(row))
+    if isinstance(row, Record) and not rows.definition.title_he:
+        return Label(row.title or row.ref)
+    return (await caller.references.fresh(rows, row)).title
 
 
 def _item(rows: Rows, row: Any, readable: Reach, values: Mapping[str, Any], title: Label) -> Item:

@@ -264,6 +264,10 @@ def to_store(field: FieldDef, value: Any) -> Any:
     return value
 
 
+AS_THEY_ARE: frozenset[FieldType] = frozenset({"text", "long", "int", "bool", "choice", "choices", "file", "ref"})
+"""Types whose stored form is the Python value."""
+
+
 def from_store(field: FieldDef, stored: Any) -> Any:
     """The Python value of what a JSON column holds. What an older definition left there and this one cannot read is None."""
     if stored is None:
