@@ -8,6 +8,7 @@ from cloud.clocks import models as clocks
 from cloud.db import settings_table
 from cloud.db.base import Base
 from cloud.hooks import models as hooks
+from cloud.imports import models as imports
 from cloud.ingest import models as ingest
 from cloud.jobs import models as jobs
 from cloud.kernel import models as kernel
@@ -27,6 +28,7 @@ SUBJECTS = (
     health,
     settings_table,
     hooks,
+    imports,
     ingest,
     jobs,
     kernel,
