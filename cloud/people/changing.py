@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.db.engine import Sessions
 from cloud.db.settings_table import Setting
 from cloud.errors import Conflict, NotFound, Refused
-from cloud.kernel.actor import Taken
+from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.events import append_event
 from cloud.people import tickets
 from cloud.people.access import check_reach, held_access
@@ -58,7 +58,7 @@ async def locked_user(session: AsyncSession, login: str) -> User:
 
 async def set_profile(session: AsyncSession, login: str, profile: Profile, taken: Taken) -> None:
     """Change name, language, mail and phone. Raises Refused, Conflict `mail_taken`."""
-    user = await _managed(session, login, taken)
+    user = await managed_user(session, login, taken)
     check_name(profile.name)
     new: dict[str, Any] = {
         "name": profile.name.strip(),
@@ -78,7 +78,7 @@ async def set_password(
     session: AsyncSession, login: str, password: str | None, taken: Taken, *, must_change: bool = True
 ) -> None:
     """Give somebody a password (None: take it away). Their sessions end. Raises Refused, Forbidden `beyond_own`."""
-    await _set_password(session, await _managed(session, login, taken), password, taken, must_change=must_change)
+    await _set_password(session, await managed_user(session, login, taken), password, taken, must_change=must_change)
 
 
 async def change_own_password(
@@ -95,7 +95,7 @@ async def change_own_password(
 
 async def offer_new_password(session: AsyncSession, login: str, taken: Taken, *, draw: Draw = secrets.token_bytes) -> str:
     """The secret of a link under which the person sets a new password, once, within a day. A new one voids those before."""
-    user = await _managed(session, login, taken)
+    user = await managed_user(session, login, taken)
     secret = draw(24).hex()
     await tickets.void(session, "new_password", user.id)
     await tickets.issue(session, "new_password", secret, until=taken.at + RESET_LIFE, now=taken.at, user_id=user.id)
@@ -110,13 +110,14 @@ async def take_new_password(session: AsyncSession, secret: str, password: str, t
     if user is None or not user.active:
         raise Refused("link_over")
     user.failures, user.locked_until = 0, None
-    await _set_password(session, user, password, taken, must_change=False)
+    by = Taken(Actor.user(user.login, user.role), taken.at, request_id=taken.request_id)
+    await _set_password(session, user, password, by, must_change=False)
     return user
 
 
 async def set_pin(session: AsyncSession, login: str, pin: str | None, taken: Taken) -> None:
     """Give somebody a PIN for the boxes, or take it away."""
-    user = await _managed(session, login, taken)
+    user = await managed_user(session, login, taken)
     if pin is not None:
         check_pin(pin)
     had, user.pin_hash = user.pin_hash is not None, await hash_secret(pin)
@@ -127,7 +128,7 @@ async def set_badge(
     session: AsyncSession, login: str, code: str | None, taken: Taken, *, draw: Draw = secrets.token_bytes
 ) -> None:
     """Give somebody a badge by its code, or take it away. Raises Refused `badge_form`, Conflict `badge_taken`."""
-    user = await _managed(session, login, taken)
+    user = await managed_user(session, login, taken)
     had, hashed = user.badge_hash is not None, None
     if code is not None:
         if not _BADGE.fullmatch(code):
@@ -151,7 +152,7 @@ async def user_by_badge(session: AsyncSession, code: str) -> User | None:
 
 async def unlock(session: AsyncSession, login: str, taken: Taken) -> None:
     """Let somebody who mistyped too often try again at once."""
-    user = await _managed(session, login, taken)
+    user = await managed_user(session, login, taken)
     if user.failures == 0 and user.locked_until is None:
         return
     before, user.failures, user.locked_until = user.failures, 0, None
@@ -162,7 +163,7 @@ async def set_active(session: AsyncSession, login: str, taken: Taken, *, active:
     """Shut an account, or open it again: while it is shut no sign-in, session or key of theirs works. Raises Refused
     `last_admin`."""
     await lock_admins(session)
-    user = await _managed(session, login, taken)
+    user = await managed_user(session, login, taken)
     if user.active == active:
         return
     if not active:
@@ -181,13 +182,14 @@ async def end_sessions(session: AsyncSession, user: User, *, keep: str | None = 
 
 async def sign_out_everywhere(session: AsyncSession, login: str, taken: Taken, *, keep: str | None = None) -> int:
     """The same, as an act of its own that is logged."""
-    user = await _managed(session, login, taken)
+    user = await managed_user(session, login, taken)
     count = await end_sessions(session, user, keep=keep)
     await _log(session, user, taken, "sign_out_everywhere", {"sessions": [count, 0]})
     return count
 
 
-async def _managed(session: AsyncSession, login: str, taken: Taken) -> User:
+async def managed_user(session: AsyncSession, login: str, taken: Taken) -> User:
+    """The person, locked as by `locked_user`, whom the actor may manage. Raises NotFound, Forbidden `beyond_own`."""
     user = await locked_user(session, login)
     check_reach(taken, await held_access(session, user))
     return user

@@ -42,6 +42,12 @@ async def all_roles(session: AsyncSession) -> Sequence[RoleRow]:
     return (await session.scalars(select(RoleRow).order_by(RoleRow.builtin.desc(), RoleRow.id))).all()
 
 
+async def holders(session: AsyncSession) -> dict[int, int]:
+    """How many people hold each role, by its id."""
+    counted = select(UserRole.role_id, func.count(func.distinct(UserRole.user_id))).group_by(UserRole.role_id)
+    return {role: count for role, count in await session.execute(counted)}  # noqa: C416 - rows are no pairs to a checker
+
+
 async def held_by(session: AsyncSession, user: User) -> Sequence[UserRole]:
     """What the person holds, and where."""
     rows = await session.scalars(select(UserRole).where(UserRole.user_id == user.id).order_by(UserRole.id))

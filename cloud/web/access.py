@@ -1,17 +1,25 @@
-"""Who is asking. One gate before every route: what is not marked public needs a session, and a change needs its token."""
+"""Who is asking. One gate before every route: what is not marked public needs a session, and a change needs its token.
+
+Programs come to `/api/` with a key instead: no cookie is read then, and so no other site can make their browser do it.
+"""
 
 import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from fastapi import Request, Response
 
-from cloud.people.models import Role, WebSession
-from cloud.people.sessions import is_due, same_csrf, session_of, touch
-from cloud.web.errors import NotAllowed, NotSignedIn, WrongOrigin
+from cloud.kernel.access import OPEN, TRANSITION, Access
+from cloud.kernel.actor import Actor, Taken
+from cloud.people.access import Who, access_of
+from cloud.people.keys import key_of, note_use
+from cloud.people.models import WebSession
+from cloud.people.sessions import Browser, is_due, recent_proof, same_csrf, session_of, touch
+from cloud.web.errors import MustChange, NotAllowed, NotProved, NotSignedIn, TooOften, WrongOrigin
 from cloud.web.i18n import Locale, is_locale
 from cloud.web.settings import StaffDeps
 
@@ -21,28 +29,43 @@ LANGUAGE_COOKIE = "tallybox_language"
 LANGUAGE_KEPT_S = 365 * 24 * 3600
 
 SAFE_METHODS = frozenset({"GET", "HEAD"})
-DECIDERS = frozenset({Role.ADMIN.value, Role.SUPERVISOR.value})
-
 SEEN_HEADER = "x-seen"
 """Sent by a page that refreshes itself. Such requests do not keep a session alive: nobody need be there."""
 
+KEYS_UNDER = "/api/"
+"""Where programs may come with a key: pages are for people."""
+
 _PUBLIC = "_tallybox_public"
+_WHILE_CHANGING = "_tallybox_while_changing"
 F = TypeVar("F", bound=Callable[..., object])
 
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """The signed-in person behind a request."""
+    """The signed-in person, or the program, behind a request."""
 
     login: str
     name: str
     role: str
     locale: Locale
     csrf: str
+    access: Access
+    session: WebSession | None = None
+    """None for programs."""
+    key: str | None = None
+    """The prefix of a program's key."""
+
+    def may(self, kind: str, action: str) -> bool:
+        """Whether the action is allowed on some record of this kind: enough to show a link."""
+        return self.access.may(kind, action)
+
+    def may_freely(self, kind: str, action: str) -> bool:
+        """Whether it is allowed on every record and every field: what a page needs that does not look at single ones."""
+        return any(not way.scopes and way.site is None and way.mask == OPEN for way in self.access.ways(kind, action))
 
     @property
     def may_decide(self) -> bool:
-        return self.role in DECIDERS
+        return self.may_freely("receipt", f"{TRANSITION}decide")
 
 
 def public(route: F) -> F:
@@ -56,18 +79,31 @@ def is_public(route: object) -> bool:
     return getattr(route, _PUBLIC, False) is True
 
 
+def while_changing(route: F) -> F:
+    """Mark a route as open to somebody who must choose a new password first."""
+    setattr(route, _WHILE_CHANGING, True)
+    return route
+
+
 async def gate(request: Request) -> None:
-    """Runs before every route. Raises NotSignedIn or WrongOrigin; leaves the visitor on the request."""
+    """Runs before every route. Raises NotSignedIn, WrongOrigin, TooOften or MustChange; leaves the visitor on the request, and
+    `who` for packages that know no pages."""
     deps: StaffDeps = request.app.state.deps
     now = deps.clock()
-    row = await _session(request, deps)
-    request.state.visitor = None if row is None else _visitor(row)
-    if row is None and not is_public(request.scope["endpoint"]):
+    if request.headers.get("authorization", "").startswith("Bearer "):
+        await _by_key(request, deps, now)
+        return
+    row = await _by_cookie(request, deps, now)
+    endpoint = request.scope["endpoint"]
+    if row is None and not is_public(endpoint):
         raise NotSignedIn
     if request.method not in SAFE_METHODS:
         await _own_page(request, row)
-    if row is not None and is_due(row, now) and SEEN_HEADER not in request.headers:
-        await touch(deps.sessions, row, now)
+    if row is not None:
+        if row.user.must_change_password and not is_public(endpoint) and not getattr(endpoint, _WHILE_CHANGING, False):
+            raise MustChange
+        if is_due(row, now) and SEEN_HEADER not in request.headers:
+            await touch(deps.sessions, row, now)
 
 
 def visitor(request: Request) -> Visitor:
@@ -90,6 +126,36 @@ def decider(request: Request) -> Visitor:
     if not found.may_decide:
         raise NotAllowed
     return found
+
+
+def needs(request: Request, kind: str, action: str) -> Visitor:
+    """The visitor, who may do this to every record of the kind. Raises NotAllowed."""
+    found = visitor(request)
+    if not found.may_freely(kind, action):
+        raise NotAllowed
+    return found
+
+
+def proved(request: Request) -> Visitor:
+    """The visitor, who showed within the last minutes who they are. Raises NotProved; a program never did."""
+    found = visitor(request)
+    if found.session is None or not recent_proof(found.session, request.app.state.deps.clock()):
+        raise NotProved
+    return found
+
+
+def taken_by(request: Request, reason: str | None = None) -> Taken:
+    """An action that the visitor takes now, with all that they may do."""
+    found = visitor(request)
+    mark = [f"key:{found.key}"] if found.key else []
+    request_id = " ".join([*mark, request.headers.get("x-request-id", "")[:64]]).strip() or None
+    actor = Actor.user(found.login, found.role)
+    return Taken(actor, request.app.state.deps.clock(), reason=reason, request_id=request_id, access=found.access)
+
+
+def browser_of(request: Request) -> Browser:
+    """What is about to get a new session; the one that it has ends."""
+    return Browser(request.headers.get("user-agent", ""), request.cookies.get(SESSION_COOKIE))
 
 
 def locale_of(request: Request) -> Locale:
@@ -141,17 +207,38 @@ def local_path(text: str) -> str:
     return "/" if outside or any(char < " " for char in text) else text
 
 
-async def _session(request: Request, deps: StaffDeps) -> WebSession | None:
+async def _by_cookie(request: Request, deps: StaffDeps, now: datetime) -> WebSession | None:
+    request.state.visitor = request.state.who = None
     token = request.cookies.get(SESSION_COOKIE)
     if not token:
         return None
     async with deps.sessions.read() as session:
-        return await session_of(session, token, deps.clock())
+        row = await session_of(session, token, now)
+        if row is None:
+            return None
+        access = await access_of(session, row.user)
+    locale = row.user.locale if is_locale(row.user.locale) else "en"
+    user = row.user
+    request.state.visitor = Visitor(user.login, user.name, user.role, locale, row.csrf, access, session=row)
+    request.state.who = Who(Actor.user(user.login, user.role), access)
+    return row
 
 
-def _visitor(row: WebSession) -> Visitor:
-    locale = row.user.locale
-    return Visitor(row.user.login, row.user.name, row.user.role, locale if is_locale(locale) else "en", row.csrf)
+async def _by_key(request: Request, deps: StaffDeps, now: datetime) -> None:
+    request.state.visitor = request.state.who = None
+    if not request.url.path.startswith(KEYS_UNDER):
+        raise NotSignedIn
+    async with deps.sessions.read() as session:
+        holder = await key_of(session, request.headers["authorization"], now)
+    if holder is None:
+        raise NotSignedIn
+    row, who = holder.row, holder.who
+    wait = request.app.state.rates.take(row.prefix, row.rate, now)
+    if wait:
+        raise TooOften(wait)
+    await note_use(deps.sessions, row, now)
+    request.state.visitor = Visitor(who.actor.name, row.name, who.actor.role, "en", "", who.access, key=row.prefix)
+    request.state.who = who
 
 
 async def _own_page(request: Request, row: WebSession | None) -> None:

@@ -10,17 +10,35 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from cloud.errors import CloudError
+from cloud.people.keys import Rates
 from cloud.web import faults
 from cloud.web.access import gate, public
 from cloud.web.assets import Assets
 from cloud.web.errors import DatabaseAway, NotThere, WebFault
 from cloud.web.rendering import Renderer
-from cloud.web.routes import api, blobs, boxes, decisions, home, receipts, sign_in
+from cloud.web.routes import (
+    api,
+    blobs,
+    boxes,
+    decisions,
+    home,
+    hooks,
+    jobs,
+    keys,
+    me,
+    passkeys,
+    people,
+    provider,
+    receipts,
+    roles,
+    sign_in,
+)
 from cloud.web.settings import StaffDeps
 from cloud.web.shield import Shield
 
 log = structlog.get_logger()
 
+SUBJECTS = (sign_in, passkeys, provider, home, receipts, decisions, boxes, blobs, jobs, hooks, me, people, roles, keys, api)
 _VERSION = re.compile(r"[0-9a-f]{16}")
 
 
@@ -29,8 +47,9 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, dependencies=[Depends(gate)])
     assets = Assets.load(deps.browser_libs)
     app.state.deps = deps
+    app.state.rates = Rates()
     app.state.renderer = Renderer.build(assets, deps.settings)
-    for routes in (sign_in, home, receipts, decisions, boxes, blobs, api):
+    for routes in SUBJECTS:
         app.include_router(routes.router)
 
     @app.get("/static/{version}/{name}")

@@ -11,6 +11,7 @@ OWN = Path(__file__).parent / "static"
 # Public name -> path below the folder of browser libraries. Nothing else of that folder can be asked for.
 LIBRARY_FILES: dict[str, str] = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
+    "webauthn.js": "@simplewebauthn/browser/dist/bundle/index.umd.min.js",
     "noto-sans-400.woff2": "@fontsource/noto-sans/files/noto-sans-latin-400-normal.woff2",
     "noto-sans-600.woff2": "@fontsource/noto-sans/files/noto-sans-latin-600-normal.woff2",
     "noto-sans-ext-400.woff2": "@fontsource/noto-sans/files/noto-sans-latin-ext-400-normal.woff2",
@@ -18,7 +19,7 @@ LIBRARY_FILES: dict[str, str] = {
     "noto-sans-hebrew-400.woff2": "@fontsource/noto-sans-hebrew/files/noto-sans-hebrew-hebrew-400-normal.woff2",
     "noto-sans-hebrew-600.woff2": "@fontsource/noto-sans-hebrew/files/noto-sans-hebrew-hebrew-600-normal.woff2",
 }
-OWN_FILES = ("staff.css", "proof.css", "staff.js", "icons.svg")
+OWN_FILES = ("staff.css", "proof.css", "people.css", "staff.js", "passkeys.js", "icons.svg")
 
 TYPES = {
     ".css": "text/css; charset=utf-8",

@@ -4,6 +4,9 @@ WebFault
 ├── SetupFault           ours or the installer's: a file that the pages need is missing or broken
 ├── NotSignedIn          the visitor's: no session, or one that has ended
 ├── WrongOrigin          the visitor's browser: a change without the session's own token, or from another site
+├── MustChange           the visitor's: somebody else chose the password, a new one comes first
+├── NotProved            the visitor's: what they want asks who they are once more
+├── TooOften             the program's: its key is used more often than it may be
 ├── NotAllowed           the visitor's: the role does not reach so far
 ├── NotThere             the visitor's: there is no such page or record
 ├── TooLarge             the visitor's: more was sent than any form of ours holds
@@ -55,6 +58,34 @@ class NotAllowed(WebFault):
 
     def __init__(self) -> None:
         super().__init__("not_allowed")
+
+
+class MustChange(WebFault):
+    """Nothing but choosing a new password is open to this person."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("must_change")
+
+
+class NotProved(WebFault):
+    """The visitor has to show again who they are."""
+
+    status = 403
+
+    def __init__(self) -> None:
+        super().__init__("not_proved")
+
+
+class TooOften(WebFault):
+    """The key has used up its requests; in `wait_s` there is another one."""
+
+    status = 429
+
+    def __init__(self, wait_s: float) -> None:
+        super().__init__("too_often")
+        self.wait_s = wait_s
 
 
 class NotThere(WebFault):

@@ -1,14 +1,15 @@
 """What is told when something does not work: a page in the person's language, or a problem document (RFC 9457)."""
 
-from urllib.parse import quote
+from math import ceil
+from urllib.parse import quote, urlsplit
 
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
 from cloud import errors as core
-from cloud.web.access import SEEN_HEADER, locale_of
-from cloud.web.errors import Moved, NotAllowed, NotSignedIn, NotThere, Refused, WebFault
+from cloud.web.access import SEEN_HEADER, local_path, locale_of
+from cloud.web.errors import Moved, MustChange, NotAllowed, NotProved, NotSignedIn, NotThere, Refused, TooOften, WebFault
 from cloud.web.i18n import is_locale
 from cloud.web.rendering import Renderer
 
@@ -23,6 +24,10 @@ async def answer(request: Request, exc: Exception) -> Response:
         return problem(fault)
     if isinstance(fault, NotSignedIn):
         return _to_sign_in(request)
+    if isinstance(fault, MustChange):
+        return RedirectResponse("/me/password", 303)
+    if isinstance(fault, NotProved):
+        return RedirectResponse(f"/me/prove?next={quote(_asked_from(request), safe='')}", 303)
     return _page(request, fault)
 
 
@@ -50,7 +55,8 @@ def as_fault(exc: Exception) -> WebFault:
 def problem(fault: WebFault) -> Response:
     """A problem document; `code` is stable, `title` is for whoever reads a log."""
     body = {"type": "about:blank", "title": fault.code.replace("_", " "), "status": fault.status, "code": fault.code}
-    return JSONResponse({**body, "values": dict(fault.values)}, fault.status, media_type=PROBLEM_TYPE)
+    headers = {"Retry-After": str(ceil(fault.wait_s))} if isinstance(fault, TooOften) else {}
+    return JSONResponse({**body, "values": dict(fault.values)}, fault.status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -59,6 +65,18 @@ def _to_sign_in(request: Request) -> Response:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     back = f"?next={quote(here, safe='')}" if request.method == "GET" and here != "/" else ""
     return RedirectResponse(f"/sign-in{back}", 303)
+
+
+def _asked_from(request: Request) -> str:
+    """Where to go on after a proof: the page itself, or the one whose form was sent."""
+    if request.method == "GET":
+        return request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    parts = urlsplit(request.headers.get("referer", ""))
+    return (
+        local_path(parts.path + (f"?{parts.query}" if parts.query else ""))
+        if parts.netloc == request.headers.get("host")
+        else "/"
+    )
 
 
 def _page(request: Request, fault: WebFault) -> Response:

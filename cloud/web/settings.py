@@ -7,6 +7,7 @@ from pathlib import Path
 from cloud.blobs.store import BlobStore
 from cloud.clock import Clock, system_clock
 from cloud.db.engine import Sessions
+from cloud.people.provider import Provider
 from cloud.web.i18n import Locale
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -23,6 +24,8 @@ class StaffSettings:
     time_limit_ms: int = 2000
     """A time of which less is certain is marked; law or contract may ask for another figure."""
     live_ms: int = 4000
+    provider: Provider | None = None
+    """Where staff may sign in besides; None: here only."""
 
 
 @dataclass(frozen=True, slots=True)

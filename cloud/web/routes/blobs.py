@@ -7,7 +7,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from cloud.blobs.refs import ref_of
-from cloud.web.access import visitor
+from cloud.kernel.access import READ
+from cloud.web.access import needs
 from cloud.web.errors import NotThere
 from cloud.web.settings import StaffDeps
 
@@ -22,7 +23,7 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 @router.get("/blobs/{sha256}")
 async def one(request: Request, sha256: str) -> Response:
     """The file's bytes, once they are here and an entry of the box that sent them names them."""
-    visitor(request)
+    needs(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     if deps.blobs is None or not _SHA256.fullmatch(sha256):
         raise NotThere

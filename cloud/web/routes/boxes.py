@@ -7,9 +7,9 @@ from fastapi.responses import RedirectResponse
 
 from cloud.db.types import BIGGEST
 from cloud.ingest.branches import decide
-from cloud.kernel.actor import Actor, Taken
+from cloud.kernel.access import READ
 from cloud.people.models import Role
-from cloud.web.access import decider, visitor
+from cloud.web.access import decider, needs, taken_by
 from cloud.web.reads.boxes import list_boxes
 from cloud.web.reads.listing import waiting
 from cloud.web.rendering import Renderer
@@ -21,12 +21,13 @@ router = APIRouter()
 @router.get("/boxes")
 async def page(request: Request) -> Response:
     """Every box with its newest runs."""
+    person = needs(request, "box", READ)
     deps: StaffDeps = request.app.state.deps
     renderer: Renderer = request.app.state.renderer
     async with deps.sessions.read() as session:
         boxes = await list_boxes(session)
         wait = await waiting(session)
-    may_decide = visitor(request).role == Role.ADMIN
+    may_decide = person.role == Role.ADMIN
     return renderer.live(request, "boxes.html", here="boxes", waiting=wait, boxes=boxes, may_decide=may_decide)
 
 
@@ -42,9 +43,8 @@ async def decide_side(
 ) -> Response:
     """Release or discard one side, with a reason; `seen` is what was decided when the page was made, empty for nothing."""
     deps: StaffDeps = request.app.state.deps
-    person = decider(request)
-    request_id = request.headers.get("x-request-id", "")[:64] or None
-    taken = Taken(Actor.user(person.login, person.role), deps.clock(), reason=reason, request_id=request_id)
+    decider(request)
+    taken = taken_by(request, reason)
     async with deps.sessions.write() as session:
         await decide(session, branch=branch, which=side, decision=decision, taken=taken, box=box, seen=seen)
     deps.wake.set()

@@ -6,9 +6,9 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from cloud.kernel.actor import Actor, Taken
+from cloud.kernel.actor import Taken
 from cloud.receiving import decisions
-from cloud.web.access import decider
+from cloud.web.access import decider, taken_by
 from cloud.web.settings import StaffDeps
 
 router = APIRouter()
@@ -60,9 +60,8 @@ def _deps(request: Request) -> StaffDeps:
 
 
 def _taken(request: Request, reason: str | None = None) -> Taken:
-    person = decider(request)
-    request_id = request.headers.get("x-request-id", "")[:64] or None
-    return Taken(Actor.user(person.login, person.role), _deps(request).clock(), reason=reason, request_id=request_id)
+    decider(request)
+    return taken_by(request, reason)
 
 
 def _done(request: Request, ref: str) -> Response:

@@ -3,7 +3,10 @@
 from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 
+from cloud.kernel.access import READ
+from cloud.web.access import visitor
 from cloud.web.filters import Filters
 from cloud.web.reads.listing import list_receipts
 from cloud.web.rendering import Renderer
@@ -17,7 +20,10 @@ SHOWN = 20
 
 @router.get("/")
 async def page(request: Request) -> Response:
-    """Oldest first where somebody waits for an answer, newest first where work goes on."""
+    """Oldest first where somebody waits for an answer, newest first where work goes on. Who sees no receipts gets their own
+    account."""
+    if not visitor(request).may_freely("receipt", READ):
+        return RedirectResponse("/me", 303)
     deps: StaffDeps = request.app.state.deps
     renderer: Renderer = request.app.state.renderer
     zone = ZoneInfo(deps.settings.zone)

@@ -4,7 +4,8 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
-from cloud.web.access import visitor
+from cloud.kernel.access import READ
+from cloud.web.access import needs
 from cloud.web.export import receipts_csv
 from cloud.web.filters import Filters
 from cloud.web.reads.listing import EXPORT_MAX, list_receipts, suppliers, waiting
@@ -18,6 +19,7 @@ router = APIRouter()
 @router.get("/receipts")
 async def page(request: Request) -> Response:
     """The list as its address says."""
+    needs(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     renderer: Renderer = request.app.state.renderer
     filters = Filters.of(request.query_params)
@@ -33,6 +35,7 @@ async def page(request: Request) -> Response:
 @router.get("/receipts.csv")
 async def csv(request: Request) -> Response:
     """The whole list under the same filters, for a spreadsheet."""
+    needs(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     filters = Filters.of(request.query_params)
     async with deps.sessions.read() as session:
@@ -44,10 +47,11 @@ async def csv(request: Request) -> Response:
 @router.get("/receipts/{ref}")
 async def one(request: Request, ref: str) -> Response:
     """One receipt with the proof of every value."""
+    person = needs(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     renderer: Renderer = request.app.state.renderer
     async with deps.sessions.read() as session:
         receipt = await read_receipt(session, ref)
         wait = await waiting(session)
-    may_decide = visitor(request).may_decide
+    may_decide = person.may_decide
     return renderer.live(request, "receipt.html", here="receipts", waiting=wait, receipt=receipt, may_decide=may_decide)

@@ -18,6 +18,11 @@ Token = Callable[[str], str]
 PUBLIC = {
     "/sign-in",
     "/api/sign-in",
+    "/sign-in/passkey/begin",
+    "/sign-in/passkey/finish",
+    "/sign-in/provider",
+    "/sign-in/provider/back",
+    "/new-password/{secret}",
     "/sign-out",
     "/language",
     "/health",

@@ -35,6 +35,10 @@ KINDS = (
     "side",
     "doubt",
     "gap_cause",
+    "job",
+    "job_group",
+    "delivery_group",
+    "hook_answer",
 )
 """Keys below these are made from codes at run time."""
 
@@ -73,7 +77,24 @@ def test_every_key_that_a_template_names_exists() -> None:
 def test_every_key_is_used() -> None:
     templates = "\n".join(path.read_text() for path in TEMPLATES.glob("*.html"))
     code = "\n".join(path.read_text() for path in TEMPLATES.parent.rglob("*.py"))
-    made = (*KINDS, "state", "group", "column", "field", "role", "order_state", "proof", "actor", "disk", "time", "time_by")
+    made = (
+        *KINDS,
+        "state",
+        "group",
+        "column",
+        "field",
+        "role",
+        "order_state",
+        "proof",
+        "actor",
+        "disk",
+        "time",
+        "time_by",
+        "way",
+        "action",
+        "kind",
+        "grant",
+    )
     unused = {
         key
         for key in CATALOGUES.texts["en"]
