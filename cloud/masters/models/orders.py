@@ -27,8 +27,8 @@ class PurchaseOrder(Kept, Base):
     ordered_on: Mapped[date | None] = mapped_column(Date)
     expected_on: Mapped[date | None] = mapped_column(Date)
 
-    supplier: Mapped[Party] = relationship(lazy="joined")
-    site: Mapped[Site] = relationship(lazy="joined")
+    supplier: Mapped[Party] = relationship(lazy="selectin")
+    site: Mapped[Site] = relationship(lazy="selectin")
     lines: Mapped[list["OrderLine"]] = relationship(lazy="selectin", order_by="OrderLine.id", back_populates="order")
 
 
@@ -48,4 +48,4 @@ class OrderLine(Kept, Base):
     received: Mapped[Decimal] = mapped_column(Exact, default=Decimal(0))
 
     order: Mapped[PurchaseOrder] = relationship(back_populates="lines")
-    product: Mapped[Product] = relationship(lazy="joined")
+    product: Mapped[Product] = relationship(lazy="selectin")

@@ -37,7 +37,7 @@ class Station(Kept, Base):
     flows: Mapped[list[str]] = mapped_column(Json, default=lambda: ["receive"], server_default='["receive"]')
     """Jobs that are done here."""
 
-    site: Mapped[Site] = relationship(lazy="joined")
+    site: Mapped[Site] = relationship(lazy="selectin")
 
 
 class Location(Kept, Base):

@@ -97,7 +97,7 @@ class ProductCode(Kept, Base):
     unit: Mapped[str | None] = mapped_column(Text)
     """UCUM code; None: the product's."""
 
-    product: Mapped[Product] = relationship(lazy="joined")
+    product: Mapped[Product] = relationship(lazy="selectin")
 
 
 class BomLine(Kept, Base):

@@ -403,7 +403,7 @@ def _units() -> None:
         sa.CheckConstraint("numerator > 0 AND denominator > 0", name=op.f("ck_unit_factor")),
     )
     names = ("code", "name", "name_he", "dimension", "numerator", "denominator")
-    op.bulk_insert(unit, [{"uid": _uid(), **dict(zip(names, row, strict=True))} for row in UNITS])
+    op.bulk_insert(unit, [{"uid": _uid(), "created_at": system_clock(), **dict(zip(names, row, strict=True))} for row in UNITS])
     _create(
         "bom_line",
         *_ref("bom_line", "parent_id", "product"),
