@@ -3,10 +3,12 @@
 from datetime import datetime
 
 from sqlalchemy import Text, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.db.base import Base
+from cloud.db.engine import is_sqlite
 from cloud.db.types import Big
 
 
@@ -55,8 +57,10 @@ async def next_number(session: AsyncSession, name: str) -> int:
     """The next number under a name, from 1. Holds the counter's row until the transaction ends."""
     row = await session.get(Sequence, name, with_for_update=True, populate_existing=True)
     if row is None:
-        row = Sequence(name=name, value=0)
-        session.add(row)
+        # Of two who draw the first number at once, the second waits here for the first and finds its row.
+        upsert = sqlite.insert(Sequence) if is_sqlite(session) else postgresql.insert(Sequence)
+        await session.execute(upsert.values(name=name, value=0).on_conflict_do_nothing(index_elements=["name"]))
+        row = await session.get_one(Sequence, name, with_for_update=True, populate_existing=True)
     row.value += 1
     await session.flush()
     return row.value
