@@ -51,13 +51,10 @@ def add(
 ) -> None:
     """Tell a program what happens from now on; prints its uid and its secret, which is shown this once."""
     from cloud.hooks.endpoints import Target, create_endpoint
-    from cloud.people.accounts import user_by_login
+    from cloud.hooks.owners import check_owner
 
     async def make(session: "AsyncSession") -> "Endpoint":
-        from cloud.errors import NotFound
-
-        if await user_by_login(session, owner) is None:
-            raise NotFound("user", owner)
+        await check_owner(session, owner, _taken())
         return await create_endpoint(session, Target(name, url, patterns, owner), _taken(), draw=secrets.token_bytes)
 
     row = within(db, make, write=True)

@@ -111,12 +111,12 @@ async def cancel(session: AsyncSession, uid: str, taken: Taken) -> Job:
 
 
 async def try_again(session: AsyncSession, uid: str, taken: Taken) -> Job:
-    """Open an ended job anew; it goes on behind its last step. Raises NotFound, WrongState, Conflict when its key is taken."""
+    """Open an ended job anew; it goes on behind its last step. Raises NotFound, WrongState."""
     job = await job_of(session, uid, lock=True)
     if job.status not in ENDED:
         raise WrongState("job_open", ref=uid)
     if job.key is not None and await _open(session, job.kind, job.key) is not None:
-        raise Conflict("job_key_open", ref=uid, kind=KIND)
+        raise WrongState("job_key_open", ref=uid)
     changes = {"status": [job.status, JobStatus.WAITING.value]}
     job.status, job.run_at, job.attempts, job.finished_at = JobStatus.WAITING, taken.at, 0, None
     job.cancel_asked = job.again = False

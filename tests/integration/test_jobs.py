@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from cloud.db.engine import Sessions, open_sessions
 from cloud.db.settings_table import Setting
-from cloud.errors import Conflict, NotFound, WrongState
+from cloud.errors import NotFound, WrongState
 from cloud.jobs import settling, sweep
 from cloud.jobs.faults import GiveUp, LeaseLost
 from cloud.jobs.models import Job, JobStatus, Schedule
@@ -341,7 +341,7 @@ async def test_waiting_job_is_cancelled_at_once_and_can_be_opened_again(sessions
         async with sessions.write() as session:
             await cancel(session, uid, by(clock))
     other = await put(sessions, clock, key="a")
-    with pytest.raises(Conflict):
+    with pytest.raises(WrongState):
         async with sessions.write() as session:
             await try_again(session, uid, by(clock))
     async with sessions.write() as session:
