@@ -8,9 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from cloud import catalogue
 from cloud.app import alternate, create_sync_app
 from cloud.blobs.place import blob_folder, open_blobs
 from cloud.clock import system_clock
@@ -19,12 +21,18 @@ from cloud.db.migrate import check_migrated
 from cloud.deps import SyncDeps
 from cloud.hooks.endpoints import ensure_following
 from cloud.hooks.reach import Reach
+from cloud.hooks.records import by_records
 from cloud.ingest.broker_link import Broker
 from cloud.ingest.intake import Intake
 from cloud.ingest.mqtt import frame_handlers, work_forever
 from cloud.jobs.worker import Worker
 from cloud.kernel.actor import Actor, Taken
+from cloud.kernel.transition import RULES
 from cloud.metrics import Metrics, create_metrics_app
+from cloud.objects.caller import Hooks, caller
+from cloud.objects.changing import make_indexes
+from cloud.objects.machines import CustomersRules
+from cloud.objects.registry import Registry
 from cloud.push.mqtt import MqttSessions
 from cloud.push.watch import Watch
 from cloud.receiving.projection import project_forever
@@ -76,12 +84,32 @@ async def run_cloud(
 
     Raises SettingsFault or DatabaseNewer when the database is not migrated for this program.
     """
-    sessions = open_sessions(settings.database_url)
+    opened = open_sessions(settings.database_url)
+    registry, hooks, zone = catalogue.registry(), catalogue.hooks(), ZoneInfo(settings.zone)
+    sessions = opened.marked(**{RULES: CustomersRules(registry, zone, hooks)})
     try:
         await check_migrated(sessions)
-        await _serve(sessions, settings, tls, announce, broker)
+        await _prepare(sessions, registry)
+        await _serve(sessions, settings, tls, announce, Records(registry, hooks, broker))
     finally:
         await sessions.engine.dispose()
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the process adds to the settings: definitions, what is told of changes, and the broker, if any."""
+
+    registry: Registry
+    hooks: Hooks
+    broker: Broker | None = None
+
+
+async def _prepare(sessions: Sessions, registry: Registry) -> None:
+    """Indexes of the fields that a new release's definitions want; a start without any takes milliseconds."""
+    async with sessions.write() as session:
+        made = await make_indexes(await caller(session, registry, Taken(Actor.system("start"), system_clock())))
+    if made:
+        log.info("indexes_made", count=made)
 
 
 async def _serve(
@@ -89,7 +117,7 @@ async def _serve(
     settings: CloudSettings,
     tls: SyncTls,
     announce: Callable[[str, str], None],
-    broker: Broker | None,
+    records: Records,
 ) -> None:
     wake = asyncio.Event()
     metrics = Metrics()
@@ -108,11 +136,13 @@ async def _serve(
             settings=staff_settings,
             wake=wake,
             blobs=blobs.store if blobs is not None else None,
+            registry=records.registry,
+            hooks=records.hooks,
         )
     )
     sync = Listener(sync_app, listen(settings.host, settings.sync_port, shared=settings.reuse_port), tls.context, tls.protocol)
     staff = Listener(staff_app, listen(settings.host, settings.staff_port, shared=settings.reuse_port))
-    worker = await _worker(sessions, settings)
+    worker = await _worker(sessions, settings, records.registry)
     async with asyncio.TaskGroup() as tasks:
         if settings.metrics_port is not None:
             figures = Listener(create_metrics_app(sessions, metrics), listen(settings.host, settings.metrics_port))
@@ -121,10 +151,10 @@ async def _serve(
         tasks.create_task(serve(sync))
         tasks.create_task(serve(staff))
         tasks.create_task(watch.run())
-        if broker is not None:
+        if records.broker is not None:
             sessions_there = MqttSessions(deps, watch, alternate)
             handlers = {**frame_handlers(Intake(deps)), **sessions_there.handlers}
-            tasks.create_task(work_forever(broker, handlers, sessions_there))
+            tasks.create_task(work_forever(records.broker, handlers, sessions_there))
         if blobs is not None:
             tasks.create_task(blobs.sweep_forever())
         tasks.create_task(project_forever(sessions, wake, TAKERS))
@@ -133,9 +163,10 @@ async def _serve(
         announce(sync.url, staff.url)
 
 
-async def _worker(sessions: Sessions, settings: CloudSettings) -> Worker:
+async def _worker(sessions: Sessions, settings: CloudSettings, registry: Registry) -> Worker:
     """Who does the work in the background. Raises SettingsFault."""
-    work = handlers(Reach.of(settings.webhook_networks))
+    masks = by_records(registry, system_clock, ZoneInfo(settings.zone))
+    work = handlers(Reach.of(settings.webhook_networks), masks)
     async with sessions.write() as session:
         await ensure_following(session, Taken(Actor.system("start"), system_clock()))
     name = f"{socket.gethostname()}:{os.getpid()}"
