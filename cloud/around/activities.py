@@ -9,7 +9,6 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.around.following import News, follow, tell
 from cloud.around.gate import Readable, Readers, RecordRef
-from cloud.around.index import titles_of
 from cloud.around.models import Activity, ActivityType
 from cloud.errors import Conflict, NotFound, Refused
 from cloud.kernel.actor import Taken
@@ -200,13 +199,14 @@ async def activities_of(session: AsyncSession, login: str, now: datetime, *, zon
     for row in rows:
         ids.setdefault(row.kind, set()).add(row.record_id)
     may = {kind: await readable(session, kind, found, internal=True) for kind, found in ids.items()}
-    seen = [row for row in rows if row.record_id in may[row.kind]]
-    titles = await titles_of(session, [(row.kind, row.record_id) for row in seen])
     lists: dict[str, list[Planned]] = {"overdue": [], "today": [], "later": []}
-    for row in seen:
+    for row in rows:
+        title = may[row.kind].get(row.record_id)
+        if title is None:
+            continue
         day = row.due_on if row.due_at is None else row.due_at.astimezone(local).date()
         name = "overdue" if now >= row.ends_at else "today" if day is not None and day <= today else "later"
-        lists[name].append(Planned(row, titles.get((row.kind, row.record_id), "")))
+        lists[name].append(Planned(row, title))
     return Lists(**{name: tuple(found) for name, found in lists.items()})
 
 

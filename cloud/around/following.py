@@ -11,7 +11,6 @@ from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.around.gate import Readable, Readers, RecordRef
-from cloud.around.index import titles_of
 from cloud.around.models import Follower, Notice
 from cloud.kernel.actor import Taken
 
@@ -136,7 +135,7 @@ async def feed(
 ) -> Feed:
     """What waits for this person, of what they may read now."""
     conditions: list[ColumnElement[bool]] = [Notice.login == login, *([Notice.read_at.is_(None)] if unread else [])]
-    rows: list[Notice] = []
+    rows: list[Waiting] = []
     looked, last, ended = 0, before, False
     while len(rows) <= limit and looked < MAX_LOOKED and not ended:
         behind = [] if last is None else [Notice.id < last]
@@ -147,19 +146,18 @@ async def feed(
         looked, ended = looked + len(page), len(page) <= limit
         last = page[-1].id if page else last
     shown = rows[:limit]
-    titles = await titles_of(session, [(row.kind, row.record_id) for row in shown])
-    waiting = tuple(Waiting(row, titles.get((row.kind, row.record_id), "")) for row in shown)
     if len(rows) > limit:
-        return Feed(waiting, shown[-1].id)
-    return Feed(waiting, None if ended else last)
+        return Feed(tuple(shown), shown[-1].notice.id)
+    return Feed(tuple(shown), None if ended else last)
 
 
-async def _readable(session: AsyncSession, rows: Sequence[Notice], readable: Readable) -> list[Notice]:
+async def _readable(session: AsyncSession, rows: Sequence[Notice], readable: Readable) -> list[Waiting]:
     places: dict[tuple[str, bool], set[int]] = {}
     for row in rows:
         places.setdefault((row.kind, row.internal), set()).add(row.record_id)
     may = {place: await readable(session, place[0], ids, internal=place[1]) for place, ids in places.items()}
-    return [row for row in rows if row.record_id in may[row.kind, row.internal]]
+    seen = [(row, may[row.kind, row.internal].get(row.record_id)) for row in rows]
+    return [Waiting(row, title) for row, title in seen if title is not None]
 
 
 async def unread(session: AsyncSession, login: str, readable: Readable) -> int:

@@ -3,8 +3,9 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, select, tuple_, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.around.gate import RecordRef
@@ -21,21 +22,30 @@ CHUNK = 500
 
 @dataclass(frozen=True, slots=True)
 class Doc:
-    """A record as it is to be found. `texts`: field to text; who may not see a field does not find its words."""
+    """A record as it is to be found. `texts`: field to text; who may not see a field does not find its words. `also`: its title
+    in other languages."""
 
     record: RecordRef
     texts: Mapping[str, str] = field(default_factory=dict)
     archived: bool = False
+    also: str = ""
 
 
 async def index_record(session: AsyncSession, doc: Doc, at: datetime) -> None:
     """Make the record findable as it is now. Writes nothing where nothing changed. Call with the change, in its transaction."""
     record = doc.record
-    await _put(session, record, doc.texts, at, archived=doc.archived, internal=False)
+    own = {
+        "ref": record.ref,
+        "ref_key": compact(record.ref),
+        "title": _storable(record.title),
+        "internal": False,
+        "archived": doc.archived,
+        "title_words": _joined([record.ref, record.title, doc.also]),
+    }
+    await _put(session, record, (RECORD, 0), own | _body(doc.texts), at)
     others = [*_of(record.kind, record.id), SearchDoc.part != RECORD]
-    moved = (SearchDoc.archived != doc.archived) | SearchDoc.site.is_distinct_from(record.site) | (SearchDoc.ref != record.ref)
-    values = {"archived": doc.archived, "site": record.site, "ref": record.ref}
-    await session.execute(update(SearchDoc).where(*others, moved).values(values))
+    moved = (SearchDoc.archived != doc.archived) | (SearchDoc.ref != record.ref)
+    await session.execute(update(SearchDoc).where(*others, moved).values(archived=doc.archived, ref=record.ref))
 
 
 async def index_part(
@@ -44,44 +54,31 @@ async def index_part(
     """Make a message or file findable at its record."""
     main = select(SearchDoc.archived).where(*_of(record.kind, record.id), SearchDoc.part == RECORD)
     archived = bool(await session.scalar(main))
-    await _put(session, record, {part: text}, at, part=part, part_id=part_id, archived=archived, internal=internal)
+    own = {"ref": record.ref, "ref_key": "", "title": "", "internal": internal, "archived": archived, "title_words": ""}
+    await _put(session, record, (part, part_id), own | _body({part: text}), at)
 
 
 async def _put(
-    session: AsyncSession,
-    record: RecordRef,
-    texts: Mapping[str, str],
-    at: datetime,
-    *,
-    archived: bool,
-    internal: bool,
-    part: str = RECORD,
-    part_id: int = 0,
+    session: AsyncSession, record: RecordRef, place: tuple[str, int], values: Mapping[str, Any], at: datetime
 ) -> None:
-    own = part == RECORD
-    kept = {name: _storable(text) for name, text in texts.items() if text}
-    values = {
-        "ref": record.ref,
-        "ref_key": compact(record.ref) if own else "",
-        "title": _storable(record.title) if own else "",
-        "texts": kept,
-        "site": record.site,
-        "internal": internal,
-        "archived": archived,
-        "title_words": _joined([record.ref, record.title]) if own else "",
-        "body_words": _joined(kept.values()),
-    }
+    part, part_id = place
     where = [*_of(record.kind, record.id), SearchDoc.part == part, SearchDoc.part_id == part_id]
     row = await session.scalar(select(SearchDoc).where(*where))
     if row is None:
-        place = {"kind": record.kind, "record_id": record.id, "part": part, "part_id": part_id}
-        session.add(SearchDoc(**place, **values, updated_at=at))
-    elif any(getattr(row, name) != value for name, value in values.items()):
-        for name, value in values.items():
-            if getattr(row, name) != value:
-                setattr(row, name, value)
-        row.updated_at = at
+        key = {"kind": record.kind, "record_id": record.id, "part": part, "part_id": part_id}
+        session.add(SearchDoc(**key, **values, updated_at=at))
+    else:
+        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+        for name, value in changed.items():
+            setattr(row, name, value)
+        if changed:
+            row.updated_at = at
     await session.flush()
+
+
+def _body(texts: Mapping[str, str]) -> dict[str, Any]:
+    kept = {name: _storable(text) for name, text in texts.items() if text}
+    return {"texts": kept, "body_words": _joined(kept.values())}
 
 
 def _storable(text: str) -> str:
@@ -106,18 +103,6 @@ async def forget_part(session: AsyncSession, kind: str, record_id: int, part: st
 async def forget_record(session: AsyncSession, kind: str, record_id: int) -> None:
     """Neither the record nor anything at it is found any more."""
     await session.execute(delete(SearchDoc).where(*_of(kind, record_id)))
-
-
-async def titles_of(session: AsyncSession, places: Iterable[tuple[str, int]]) -> dict[tuple[str, int], str]:
-    """Titles of records (kind and id) that were indexed."""
-    wanted = list(dict.fromkeys(places))
-    if not wanted:
-        return {}
-    here = tuple_(SearchDoc.kind, SearchDoc.record_id).in_(wanted)
-    rows = await session.execute(
-        select(SearchDoc.kind, SearchDoc.record_id, SearchDoc.title).where(here, SearchDoc.part == RECORD)
-    )
-    return {(kind, record_id): title for kind, record_id, title in rows}
 
 
 Source = Callable[[AsyncSession, int, int], Awaitable[Sequence[Doc]]]

@@ -202,7 +202,6 @@ class SearchDoc(Base):
     title: Mapped[str] = mapped_column(Text)
     texts: Mapped[dict[str, Any]] = mapped_column(Json)
     """Field to text: masks look at the fields, snippets are cut from the texts."""
-    site: Mapped[str | None] = mapped_column(Text)
     internal: Mapped[bool] = mapped_column()
     archived: Mapped[bool] = mapped_column()
     updated_at: Mapped[datetime] = mapped_column(UtcTime)

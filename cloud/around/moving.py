@@ -23,7 +23,7 @@ async def move_around(session: AsyncSession, source: RecordRef, target: RecordRe
         here = (table.kind == source.kind, table.record_id == source.id)
         await session.execute(update(table).where(*here).values(place))
     parts = (SearchDoc.kind == source.kind, SearchDoc.record_id == source.id, SearchDoc.part != RECORD)
-    await session.execute(update(SearchDoc).where(*parts).values({**place, "site": target.site}))
+    await session.execute(update(SearchDoc).where(*parts).values(place))
     following = (Follower.kind == source.kind, Follower.record_id == source.id)
     rows = (await session.execute(select(Follower.login, Follower.muted).where(*following))).all()
     await session.execute(delete(Follower).where(*following))

@@ -8,11 +8,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, and_, false, or_
+from sqlalchemy import ColumnElement, and_, false, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.around.candidates import MAX_LOOKED, candidates
-from cloud.around.index import RECORD, titles_of
+from cloud.around.gate import Readable
+from cloud.around.index import RECORD
 from cloud.around.models import SearchDoc
 from cloud.around.words import Query, ask, compact, tokens
 
@@ -27,13 +28,15 @@ _CHUNK = re.compile(r"\S+")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """What of one kind somebody may search. `where`: a condition on `search_doc` (`record_id`, `site`) for the records they
-    may read, None for all. `fields`: which fields' words count, None for all; titles always do. `internal`: messages and files
-    that are internal as well."""
+    """What of one kind somebody may search. `where`: a condition on `search_doc.record_id` for the records they may read, None
+    for all; `check` is asked besides where that condition lets too many through. `fields`: which fields' words count, None for
+    all; `title`: whether the title's do. `internal`: messages and files that are internal as well."""
 
     where: ColumnElement[bool] | None = None
     fields: Callable[[str], bool] | None = None
+    title: bool = True
     internal: bool = False
+    check: Readable | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,7 @@ class _Search:
             async for row in rows:
                 looked += 1
                 place = (row.kind, row.record_id)
-                if place not in found and self._counts(row):
+                if place not in found and self._counts(row) and await self._readable(row):
                     found[place] = row
                 more = len(found) > self.limit or looked >= MAX_LOOKED
                 if more:
@@ -130,10 +133,18 @@ class _Search:
 
     def _counts(self, row: SearchDoc) -> bool:
         """Whether the words are also in what this asker sees."""
-        if self.reach[row.kind].fields is None or row.part != RECORD:
+        reach = self.reach[row.kind]
+        if row.part != RECORD or (reach.fields is None and reach.title):
             return True
-        seen = {*row.title_words.split(), *(token for _, text in self._texts(row) for token in tokens(text))}
+        seen = set(row.title_words.split() if reach.title else tokens(row.ref))
+        seen.update(token for _, text in self._texts(row) for token in tokens(text))
         return self.query.met(frozenset(seen))
+
+    async def _readable(self, row: SearchDoc) -> bool:
+        reach = self.reach[row.kind]
+        if reach.check is None:
+            return True
+        return row.record_id in await reach.check(self.session, row.kind, [row.record_id], internal=row.internal)
 
     def _texts(self, row: SearchDoc) -> list[tuple[str, str]]:
         fields = self.reach[row.kind].fields
@@ -141,13 +152,13 @@ class _Search:
 
     async def _shown(self, rows: Sequence[SearchDoc], *, more: bool) -> Hits:
         shown = rows[: self.limit]
-        titles = await titles_of(self.session, [(row.kind, row.record_id) for row in shown if row.part != RECORD])
+        titles = await self._titles([(row.kind, row.record_id) for row in shown if row.part != RECORD])
         hits = (
             Hit(
                 kind=row.kind,
                 record_id=row.record_id,
                 ref=row.ref,
-                title=titles.get((row.kind, row.record_id), row.title),
+                title=titles.get((row.kind, row.record_id), row.title) if self.reach[row.kind].title else row.ref,
                 part=row.part,
                 snippet=self._snippet(row),
                 archived=row.archived,
@@ -156,6 +167,15 @@ class _Search:
             for row in shown
         )
         return Hits(tuple(hits), more)
+
+    async def _titles(self, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], str]:
+        if not places:
+            return {}
+        here = tuple_(SearchDoc.kind, SearchDoc.record_id).in_(places)
+        rows = await self.session.execute(
+            select(SearchDoc.kind, SearchDoc.record_id, SearchDoc.title).where(here, SearchDoc.part == RECORD)
+        )
+        return {(kind, record_id): title for kind, record_id, title in rows}
 
     def _snippet(self, row: SearchDoc) -> tuple[Bit, ...]:
         for _, text in self._texts(row):

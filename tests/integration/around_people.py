@@ -13,8 +13,8 @@ from cloud.kernel.actor import Actor, Taken
 from cloud.people.accounts import NewUser, create_user
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
-DEAL = RecordRef("deal", 7, "D-2026-0007", "Galil – frozen fish", "HFA")
-OTHER = RecordRef("deal", 8, "D-2026-0008", "Other", "HFA")
+DEAL = RecordRef("deal", 7, "D-2026-0007", "Galil – frozen fish")
+OTHER = RecordRef("deal", 8, "D-2026-0008", "Other")
 PEOPLE = ("noa", "tal", "ron", "dana", "gone")
 
 
@@ -54,6 +54,6 @@ class Reader:
     rules: Rules
     login: str
 
-    async def __call__(self, _session: AsyncSession, _kind: str, ids: Collection[int], *, internal: bool) -> frozenset[int]:
+    async def __call__(self, _session: AsyncSession, _kind: str, ids: Collection[int], *, internal: bool) -> dict[int, str]:
         may = self.login in self.rules.may and not (internal and self.login in self.rules.outside)
-        return frozenset(ids) if may else frozenset()
+        return {one: f"record {one}" for one in ids} if may else {}

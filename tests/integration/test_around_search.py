@@ -157,9 +157,27 @@ async def test_scope_is_a_condition_of_the_database(stock: Sessions) -> None:
     assert refs(await ask(stock, "SLM-FIL", scoped)) == []
 
 
-async def test_site_can_be_the_scope(sessions: Sessions) -> None:
-    await fill(sessions, [Doc(RecordRef("order", 1, "A", "fish", "HFA")), Doc(RecordRef("order", 2, "B", "fish", "ASH"))])
-    assert refs(await ask(sessions, "fish", {"order": Reach(where=SearchDoc.site == "HFA")})) == ["A"]
+async def test_check_is_asked_where_the_condition_lets_too_many_through(stock: Sessions) -> None:
+    async def check(_session: AsyncSession, _kind: str, ids: Sequence[int], *, internal: bool) -> dict[int, str]:
+        return {one: "" for one in ids if one == 4}
+
+    assert refs(await ask(stock, "salmon", {"product": Reach(check=check)})) == ["BOX-450"]
+
+
+async def test_masked_title_is_neither_searched_nor_shown(stock: Sessions) -> None:
+    masked = {"product": Reach(title=False, internal=True)}
+    assert refs(await ask(stock, "fillet", masked)) == []
+    async with stock.write() as session:
+        await note(session, STOCK[0].record, 1, "wet pallet")
+    for question in ("07290001234570", "slm-fil", "pallet"):
+        (hit,) = (await ask(stock, question, masked)).rows
+        assert (hit.ref, hit.title) == ("SLM-FIL", "SLM-FIL"), question
+
+
+async def test_title_in_another_language_is_a_title(sessions: Sessions) -> None:
+    plain = Doc(RecordRef("word", 2, "B", "x"), {"note": "אננס"})
+    await fill(sessions, [Doc(RecordRef("word", 1, "A", "Pineapple"), also="אננס"), plain])
+    assert refs(await ask(sessions, "אננס")) == ["A", "B"]
 
 
 INJECTIONS = [

@@ -206,7 +206,6 @@ def _search() -> None:
         sa.Column("part_id", sa.BigInteger(), nullable=False),
         *_texts("ref", "ref_key", "title"),
         sa.Column("texts", Json, nullable=False),
-        *_texts("site", nullable=True),
         sa.Column("internal", sa.Boolean(), nullable=False),
         sa.Column("archived", sa.Boolean(), nullable=False),
         *_times("updated_at"),
