@@ -1,5 +1,6 @@
 """What hangs below what: circles are refused, whoever else changes the same tree at the same moment."""
 
+import asyncio
 import zlib
 
 from sqlalchemy import ColumnElement, func, select
@@ -7,20 +8,31 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import InstrumentedAttribute
 
 from cloud.db.engine import is_sqlite
-from cloud.errors import Refused
+from cloud.errors import Conflict, Refused
 
 Column = InstrumentedAttribute[int] | InstrumentedAttribute[int | None]
 
 
+TRIES, PAUSE_S = 50, 0.02
+"""A second in all: less than the time for which a lock of the database is waited for."""
+
+
 async def hold(session: AsyncSession, tree: str) -> None:
     """Until this transaction ends nobody else changes this tree: two changes that are right alone may close a circle together.
+    Raises Conflict `tree_busy`.
 
-    SQLite has one writer anyway. On PostgreSQL an advisory lock by name; locking rows on the way up would let two changes wait
-    for each other.
+    SQLite has one writer anyway. On PostgreSQL an advisory lock by name, asked for and not waited for: whoever has it may be
+    waiting for the row that this transaction changes (its foreign key leads there), and would wait for ever.
     """
-    if not is_sqlite(session):
+    if is_sqlite(session):
+        return
+    ask = select(func.pg_try_advisory_xact_lock(zlib.crc32(f"tallybox tree {tree}".encode())))
+    for _ in range(TRIES):
         with session.no_autoflush:
-            await session.execute(select(func.pg_advisory_xact_lock(zlib.crc32(f"tallybox tree {tree}".encode()))))
+            if await session.scalar(ask):
+                return
+        await asyncio.sleep(PAUSE_S)
+    raise Conflict("tree_busy")
 
 
 async def leads_to(
