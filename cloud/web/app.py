@@ -15,6 +15,7 @@ from cloud.web import faults
 from cloud.web.access import gate, public
 from cloud.web.assets import Assets
 from cloud.web.errors import DatabaseAway, NotThere, WebFault
+from cloud.web.objects.routes import forms, lists, records
 from cloud.web.rendering import Renderer
 from cloud.web.routes import (
     api,
@@ -39,6 +40,8 @@ from cloud.web.shield import Shield
 log = structlog.get_logger()
 
 SUBJECTS = (sign_in, passkeys, provider, home, receipts, decisions, boxes, blobs, jobs, hooks, me, people, roles, keys, api)
+# In this order: a record's own address takes what the others leave.
+OBJECTS = (lists, forms, records)
 _VERSION = re.compile(r"[0-9a-f]{16}")
 
 
@@ -49,7 +52,7 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
     app.state.deps = deps
     app.state.rates = Rates()
     app.state.renderer = Renderer.build(assets, deps.settings)
-    for routes in SUBJECTS:
+    for routes in (*SUBJECTS, *OBJECTS):
         app.include_router(routes.router)
 
     @app.get("/static/{version}/{name}")

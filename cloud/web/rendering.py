@@ -87,7 +87,7 @@ class Renderer:
         return self.environment.get_template(template).render(
             t=say,
             said=partial(self.said, locale),
-            icon=self._icon,
+            icon=self.icon,
             asset=self.assets.url,
             csrf_field=partial(_csrf_field, csrf),
             clock_words=partial(self._clock_words, locale),
@@ -120,7 +120,8 @@ class Renderer:
             "here_url": here_url if request.method == "GET" else "/",
         }
 
-    def _icon(self, name: str, extra: str = "", *, points: bool = False) -> Markup:
+    def icon(self, name: str, extra: str = "", *, points: bool = False) -> Markup:
+        """A sign of ours; one that `points` turns with the language's direction."""
         classes = " ".join(filter(None, ["icon", extra, "points" if points else ""]))
         return Markup('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
             classes, self.assets.url("icons.svg"), name

@@ -7,6 +7,8 @@ from pathlib import Path
 from cloud.blobs.store import BlobStore
 from cloud.clock import Clock, system_clock
 from cloud.db.engine import Sessions
+from cloud.objects.caller import Hooks
+from cloud.objects.registry import Registry, Shipped
 from cloud.people.provider import Provider
 from cloud.web.i18n import Locale
 
@@ -39,3 +41,7 @@ class StaffDeps:
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     blobs: BlobStore | None = None
     """Where files of the boxes lie; None where none are taken."""
+    registry: Registry = field(default_factory=lambda: Registry(Shipped()))
+    """The definitions of all records."""
+    hooks: Hooks = field(default_factory=Hooks)
+    """What other packages add to every change of a record."""

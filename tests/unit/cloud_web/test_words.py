@@ -35,6 +35,10 @@ KINDS = (
     "side",
     "doubt",
     "gap_cause",
+    "invalid",
+    "list_fault",
+    "op",
+    "system",
     "job",
     "job_group",
     "delivery_group",
@@ -65,7 +69,7 @@ def test_every_message_can_be_read_at_a_glance() -> None:
 
 def _used() -> set[str]:
     found = set()
-    for path in TEMPLATES.glob("*.html"):
+    for path in TEMPLATES.rglob("*.html"):
         found |= set(re.findall(r"\bt\('([a-z_0-9.]+)'", path.read_text()))
     return found
 
@@ -75,7 +79,7 @@ def test_every_key_that_a_template_names_exists() -> None:
 
 
 def test_every_key_is_used() -> None:
-    templates = "\n".join(path.read_text() for path in TEMPLATES.glob("*.html"))
+    templates = "\n".join(path.read_text() for path in TEMPLATES.rglob("*.html"))
     code = "\n".join(path.read_text() for path in TEMPLATES.parent.rglob("*.py"))
     made = (
         *KINDS,
@@ -146,7 +150,7 @@ def test_styles_know_no_left_and_right(name: str) -> None:
 
 
 def test_templates_hold_no_script_style_or_handler() -> None:
-    for path in TEMPLATES.glob("*.html"):
+    for path in TEMPLATES.rglob("*.html"):
         text = path.read_text()
         assert not re.search(r"\sstyle=|\son[a-z]+=|<style|\|safe|<script(?![^>]*src=)", text), path.name
 

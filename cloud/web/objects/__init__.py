@@ -1,0 +1,1 @@
+"""Pages that a definition alone makes: lists, boards, forms, records, and the definitions themselves."""

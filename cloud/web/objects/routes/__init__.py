@@ -1,0 +1,1 @@
+"""Addresses below `/o/` and `/admin/objects`."""

@@ -1,0 +1,121 @@
+"""Pages made from definitions, asked as browsers ask: lists, forms, records."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from cloud.db.engine import Sessions
+from cloud.kernel.actor import Actor, Taken
+from cloud.people.accounts import NewUser, create_user
+from cloud.people.models import Role
+from cloud.web import StaffDeps, StaffSettings, create_staff_app
+from tests.integration.conftest import TurnedClock
+from tests.integration.object_world import World, make_world
+
+LIBRARIES = Path(__file__).resolve().parents[2] / "node_modules"
+PASSWORD = "weigh-anchor-42"
+
+
+@dataclass
+class Desk:
+    """A browser that is signed in, and the world behind it."""
+
+    client: httpx.AsyncClient
+    world: World
+    sessions: Sessions
+
+    csrf: str = ""
+
+    async def get(self, path: str, status: int = 200) -> str:
+        answer = await self.client.get(path)
+        assert answer.status_code == status, answer.text[:2000]
+        return answer.text
+
+    async def send(self, path: str, status: int = 303, **fields: object) -> httpx.Response:
+        """Post a form with the page's token; names have `__` for a dot."""
+        data = {name.replace("__", "."): value for name, value in fields.items()}
+        data["csrf"] = self.csrf
+        answer = await self.client.post(path, data=data)
+        assert answer.status_code == status, answer.text[:3000]
+        return answer
+
+
+async def make_desk(sessions: Sessions, world: World, login: str = "ada", role: Role = Role.ADMIN) -> Desk:
+    clock = TurnedClock(world.now)
+    async with sessions.write() as session:
+        taken = Taken(Actor.user("root", "admin"), clock.now)
+        await create_user(session, NewUser(login, "Ada Levi", role, password=PASSWORD, locale="en"), taken)
+    settings = StaffSettings(organisation="Galil", hosts=frozenset({"staff.test"}))
+    deps = StaffDeps(sessions, LIBRARIES, settings, clock, registry=world.registry, hooks=world.hooks)
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(create_staff_app(deps)), base_url="http://staff.test")
+    form = await client.get("/sign-in")
+    answer = await client.post("/sign-in", data={"login": login, "password": PASSWORD, "csrf": token_in(form.text)})
+    assert answer.status_code == 303, answer.text
+    home = await client.get("/me")
+    return Desk(client, world, sessions, csrf=token_in(home.text))
+
+
+def token_in(page: str) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture
+async def desk(sessions: Sessions, tmp_path: Path) -> AsyncIterator[Desk]:
+    if not (LIBRARIES / "htmx.org").exists():
+        pytest.skip("the browser libraries are missing: run script/setup")
+    desk = await make_desk(sessions, make_world(tmp_path))
+    yield desk
+    await desk.client.aclose()
+
+
+async def company(desk: Desk, name: str, **more: str) -> str:
+    given: dict[str, Any] = {f"f__{key}": value for key, value in more.items()}
+    answer = await desk.send("/o/company/new", had=["name", *more], f__name=name, **given)
+    return answer.headers["location"].rpartition("/")[2]
+
+
+async def test_record_is_made_shown_and_changed(desk: Desk) -> None:
+    page = await desk.get("/o/company/new")
+    assert 'name="f.name"' in page
+    ref = await company(desk, "Galil Fine Foods", city="Haifa")
+    assert ref == "C-0001"
+    assert "Galil Fine Foods" in await desk.get(f"/o/company/{ref}")
+    assert "Haifa" in await desk.get("/o/company")
+    form = await desk.get(f"/o/company/{ref}/edit")
+    assert 'value="Haifa"' in form
+    await desk.send(f"/o/company/{ref}/edit", had=["city"], f__city="Acre", version="1")
+    assert "Acre" in await desk.get(f"/o/company/{ref}")
+
+
+async def test_form_comes_back_with_faults_and_all_that_was_typed(desk: Desk) -> None:
+    answer = await desk.send("/o/visit/new", 422, had=["subject", "score"], f__subject="", f__score="11")
+    assert 'value="11"' in answer.text
+    assert "1 to 10" in answer.text
+    assert 'href="#f-subject"' in answer.text
+
+
+async def test_detail_of_the_source_is_asked_only_where_it_is_manual(desk: Desk) -> None:
+    web = await desk.send("/o/visit/check", 200, had=["subject", "source"], f__source="web")
+    assert re.search(r'id="field-source_detail"[^>]*hidden', web.text)
+    manual = await desk.send("/o/visit/check", 200, had=["subject", "source"], f__source="manual")
+    assert not re.search(r'id="field-source_detail"[^>]*hidden', manual.text)
+    assert re.search(r'id="f-source_detail"[^>]*aria-required="true"', manual.text)
+    refused = await desk.send(
+        "/o/visit/new", 422, had=["subject", "source", "source_detail"], f__subject="x", f__source="manual"
+    )
+    assert 'href="#f-source_detail"' in refused.text
+
+
+async def test_score_outside_one_to_ten_is_told_on_entry(desk: Desk) -> None:
+    for score, wrong in (("0", True), ("1", False), ("10", False), ("11", True)):
+        answer = await desk.send("/o/visit/check", 200, had=["subject", "score"], f__score=score, touched=["score"])
+        assert ("1 to 10" in answer.text) is wrong
+        # Nobody has been at the subject yet: that it is missing is not said.
+        assert "Please fill this in" not in answer.text
