@@ -34,6 +34,14 @@ def clock() -> TurnedClock:
     return TurnedClock()
 
 
+@pytest.fixture
+async def lone(sqlite_url: str) -> AsyncIterator[Sessions]:
+    """For rules in which the database has no part."""
+    opened = open_sessions(sqlite_url)
+    yield opened
+    await opened.engine.dispose()
+
+
 def by(clock: TurnedClock, **more: Any) -> Taken:
     return Taken(Actor.user("noa", "supervisor"), clock.now, **more)
 
@@ -130,15 +138,15 @@ async def test_what_is_asked_for_while_it_runs_runs_once_more(sessions: Sessions
     assert asked == [1, 1]
 
 
-async def test_job_for_later_waits_and_urgent_ones_go_first(sessions: Sessions, clock: TurnedClock) -> None:
+async def test_job_for_later_waits_and_urgent_ones_go_first(lone: Sessions, clock: TurnedClock) -> None:
     order: list[str] = []
 
     async def note(job: RunningJob) -> None:
         order.append(job.uid)
 
-    later = await put(sessions, clock, kind="note", how=How(run_at=clock.now + timedelta(minutes=5)))
-    low, high = [await put(sessions, clock, kind="note", how=How(priority=urgent)) for urgent in (0, 9)]
-    one = worker(sessions, clock, note=note)
+    later = await put(lone, clock, kind="note", how=How(run_at=clock.now + timedelta(minutes=5)))
+    low, high = [await put(lone, clock, kind="note", how=How(priority=urgent)) for urgent in (0, 9)]
+    one = worker(lone, clock, note=note)
     await one.run_due()
     assert order == [high, low]
     clock.go(minutes=5)
@@ -146,45 +154,45 @@ async def test_job_for_later_waits_and_urgent_ones_go_first(sessions: Sessions, 
     assert order == [high, low, later]
 
 
-async def test_failing_job_is_tried_again_in_growing_pauses_and_then_given_up(sessions: Sessions, clock: TurnedClock) -> None:
+async def test_failing_job_is_tried_again_in_growing_pauses_and_then_given_up(lone: Sessions, clock: TurnedClock) -> None:
     async def fail(job: RunningJob) -> None:
         raise KeyError(job.attempt)
 
-    uid = await put(sessions, clock, kind="fail")
-    one = worker(sessions, clock, fail=fail)
+    uid = await put(lone, clock, kind="fail")
+    one = worker(lone, clock, fail=fail)
     for attempt, pause in enumerate(settling.PAUSES[:4], 1):
         assert await one.run_due() == 1
-        job = await look(sessions, uid)
+        job = await look(lone, uid)
         assert (job.status, job.attempts, job.run_at) == (JobStatus.WAITING, attempt, clock.now + pause)
         assert await one.run_due() == 0
         clock.now = job.run_at
     await one.run_due()
-    job = await look(sessions, uid)
+    job = await look(lone, uid)
     assert job.status == JobStatus.FAILED
     assert (job.error or "").startswith("KeyError: 5 (in fail, test_jobs.py:")
 
 
-async def test_job_that_says_so_is_not_tried_again(sessions: Sessions, clock: TurnedClock) -> None:
+async def test_job_that_says_so_is_not_tried_again(lone: Sessions, clock: TurnedClock) -> None:
     async def fail(_job: RunningJob) -> None:
         raise GiveUp("no such file")
 
-    uid = await put(sessions, clock, kind="fail")
-    assert await worker(sessions, clock, fail=fail).run_due() == 1
-    assert (await look(sessions, uid)).status == JobStatus.FAILED
+    uid = await put(lone, clock, kind="fail")
+    assert await worker(lone, clock, fail=fail).run_due() == 1
+    assert (await look(lone, uid)).status == JobStatus.FAILED
 
 
-async def test_next_try_goes_on_behind_the_last_step(sessions: Sessions, clock: TurnedClock) -> None:
+async def test_next_try_goes_on_behind_the_last_step(lone: Sessions, clock: TurnedClock) -> None:
     async def stumble(job: RunningJob) -> dict[str, int]:
         return await count(RunningJobThatFailsAt(job, 3) if job.attempt == 1 else job)  # type: ignore[arg-type]
 
-    uid = await put(sessions, clock, kind="stumble")
-    one = worker(sessions, clock, stumble=stumble)
+    uid = await put(lone, clock, kind="stumble")
+    one = worker(lone, clock, stumble=stumble)
     await one.run_due()
-    assert ((await look(sessions, uid)).done, len(await written(sessions))) == (3, 3)
+    assert ((await look(lone, uid)).done, len(await written(lone))) == (3, 3)
     clock.go(hours=1)
     await one.run_due()
-    job = await look(sessions, uid)
-    assert (job.status, job.done, len(await written(sessions))) == (JobStatus.DONE, ROWS, ROWS)
+    job = await look(lone, uid)
+    assert (job.status, job.done, len(await written(lone))) == (JobStatus.DONE, ROWS, ROWS)
 
 
 class RunningJobThatFailsAt:
@@ -249,27 +257,27 @@ async def test_worker_that_loses_its_lease_stops_the_work(sessions: Sessions, cl
     assert (await look(sessions, uid)).status == JobStatus.RUNNING
 
 
-async def test_heartbeat_keeps_a_long_job(sessions: Sessions, clock: TurnedClock) -> None:
+async def test_heartbeat_keeps_a_long_job(lone: Sessions, clock: TurnedClock) -> None:
     go = asyncio.Event()
 
     async def long(_job: RunningJob) -> None:
         await go.wait()
 
-    uid = await put(sessions, clock, kind="long")
-    async with working(worker(sessions, clock, long=long)):
-        first = await until(sessions, uid, JobStatus.RUNNING)
+    uid = await put(lone, clock, kind="long")
+    async with working(worker(lone, clock, long=long)):
+        first = await until(lone, uid, JobStatus.RUNNING)
         clock.go(seconds=20)
         async with asyncio.timeout(WAIT_S):
-            while (await look(sessions, uid)).lease_until == first.lease_until:  # noqa: ASYNC110 - as above
+            while (await look(lone, uid)).lease_until == first.lease_until:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.01)
         clock.go(seconds=20)
         go.set()
-        job = await until(sessions, uid, JobStatus.DONE)
+        job = await until(lone, uid, JobStatus.DONE)
     assert job.attempts == 1
 
 
 async def test_clock_that_is_set_forward_does_not_make_a_worker_take_its_own_job_over(
-    sessions: Sessions, clock: TurnedClock
+    lone: Sessions, clock: TurnedClock
 ) -> None:
     begun, go = asyncio.Event(), asyncio.Event()
 
@@ -277,14 +285,14 @@ async def test_clock_that_is_set_forward_does_not_make_a_worker_take_its_own_job
         begun.set()
         await go.wait()
 
-    uid = await put(sessions, clock, kind="long")
+    uid = await put(lone, clock, kind="long")
     seldom = Pace(lease=timedelta(seconds=30), beat_s=3600.0, poll_s=0.02)
-    async with working(worker(sessions, clock, seldom, long=long)):
+    async with working(worker(lone, clock, seldom, long=long)):
         await begun.wait()
         clock.go(days=1)
-        await until(sessions, await put(sessions, clock), JobStatus.DONE)
+        await until(lone, await put(lone, clock), JobStatus.DONE)
         go.set()
-        assert (await until(sessions, uid, JobStatus.DONE)).attempts == 1
+        assert (await until(lone, uid, JobStatus.DONE)).attempts == 1
 
 
 async def test_job_of_a_worker_that_ends_in_order_is_given_back_at_once(sessions: Sessions, clock: TurnedClock) -> None:
@@ -298,14 +306,14 @@ async def test_job_of_a_worker_that_ends_in_order_is_given_back_at_once(sessions
     assert (job.status, job.attempts, job.worker) == (JobStatus.WAITING, 0, None)
 
 
-async def test_job_that_ends_its_workers_is_given_up(sessions: Sessions, clock: TurnedClock) -> None:
-    uid = await put(sessions, clock, how=How(max_attempts=3))
+async def test_job_that_ends_its_workers_is_given_up(lone: Sessions, clock: TurnedClock) -> None:
+    uid = await put(lone, clock, how=How(max_attempts=3))
     for _ in range(3):
-        async with sessions.write() as session:
+        async with lone.write() as session:
             assert await settling.claim(session, ["count"], worker="w", now=clock.now, lease=QUICK.lease) is not None
         clock.go(seconds=31)
-    assert await worker(sessions, clock).run_due() == 0
-    job = await look(sessions, uid)
+    assert await worker(lone, clock).run_due() == 0
+    job = await look(lone, uid)
     assert (job.status, job.error) == (JobStatus.FAILED, settling.WORKER_LOST)
 
 
@@ -388,37 +396,39 @@ async def test_schedule_does_not_pile_up_behind_a_job_that_is_still_open(session
         assert await session.scalar(select(func.count()).select_from(Job)) == 1
 
 
-async def test_schedule_rests_goes_on_and_runs_besides(sessions: Sessions, clock: TurnedClock) -> None:
-    async with sessions.write() as session:
+async def test_schedule_rests_goes_on_and_runs_besides(lone: Sessions, clock: TurnedClock) -> None:
+    async with lone.write() as session:
         await save_plan(session, DAILY, by(clock))
         await switch(session, "report", by(clock), enabled=False)
     clock.go(days=2)
-    one = worker(sessions, clock)
+    one = worker(lone, clock)
     assert await one.run_due() == 0
-    async with sessions.write() as session:
+    async with lone.write() as session:
         assert (await run_now(session, "report", by(clock))).created_by == "noa"
         await switch(session, "report", by(clock), enabled=True)
     assert await one.run_due() == 1
     clock.go(days=1)
     assert await one.run_due() == 1
-    async with sessions.read() as session:
+    async with lone.read() as session:
         found = [event.action for event in await history(session, "schedule", "report")]
     assert found == ["create", "change", "run_now", "change"]
 
 
-async def test_schedule_that_cannot_be_read_rests_and_stops_nobody(sessions: Sessions, clock: TurnedClock) -> None:
-    async with sessions.write() as session:
+async def test_schedule_that_cannot_be_read_rests_and_stops_nobody(lone: Sessions, clock: TurnedClock) -> None:
+    async with lone.write() as session:
         row = await save_plan(session, DAILY, by(clock))
         row.zone = "Mars/Olympus"
     clock.go(days=1)
-    assert await worker(sessions, clock).run_due() == 1
-    async with sessions.read() as session:
+    assert await worker(lone, clock).run_due() == 1
+    async with lone.read() as session:
         assert not (await session.scalars(select(Schedule))).one().enabled
 
 
 async def test_old_jobs_are_swept(sessions: Sessions, clock: TurnedClock) -> None:
     old = await put(sessions, clock)
-    one = Worker(sessions, {"count": count, sweep.SWEEP: sweep.sweep}, name="w", plans=sweep.plans("Asia/Jerusalem"), clock=clock)
+    one = Worker(
+        sessions, {"count": count, sweep.SWEEP: sweep.sweep}, name="w", plans=sweep.plans("Asia/Jerusalem"), clock=clock
+    )
     await one.run_due()
     clock.go(days=29)
     young = await put(sessions, clock)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from cloud.db.engine import Sessions
+from cloud.db.engine import Sessions, open_sessions
 from cloud.errors import NotFound, Refused, WrongState
 from cloud.hooks import delivering, endpoints
 from cloud.hooks.delivering import PAUSES
@@ -129,6 +129,14 @@ def house(sessions: Sessions, clock: TurnedClock) -> House:
     return House(sessions, clock)
 
 
+@pytest.fixture
+async def lone_house(sqlite_url: str, clock: TurnedClock) -> AsyncIterator[House]:
+    """For rules in which the database has no part."""
+    sessions = open_sessions(sqlite_url)
+    yield House(sessions, clock)
+    await sessions.engine.dispose()
+
+
 def right(told: Any) -> bool:
     """Whether the signature is good, checked as a receiver does it."""
     content = f"{told.headers['webhook-id']}.{told.headers['webhook-timestamp']}.".encode() + told.body
@@ -204,41 +212,43 @@ async def test_failing_delivery_is_tried_in_growing_pauses_and_given_up(house: H
     ids=["redirect", "long", "hostile", "no_http", "cut", "silent"],
 )
 async def test_every_answer_is_noted_for_what_it_is(
-    house: House, receiver: Receiver, answer: bytes | None, code: int | None, text: str | None
+    lone_house: House, receiver: Receiver, answer: bytes | None, code: int | None, text: str | None
 ) -> None:
-    house.timeout_s = 0.3
+    lone_house.timeout_s = 0.3
     receiver.answering = lambda _told: answer
-    await house.want(receiver.url)
-    await house.happen("D-1")
-    async with house.telling():
-        one = await house.until_tried(1)
+    await lone_house.want(receiver.url)
+    await lone_house.happen("D-1")
+    async with lone_house.telling():
+        one = await lone_house.until_tried(1)
     assert (one.status == Outcome.DELIVERED) == (code == 200)
     assert one.code == code
     assert text is None or one.answer == text
     assert not {"\u202e", "\x07"} & set(one.answer or "")
 
 
-async def test_nobody_there_is_an_answer_too(house: House, receiver: Receiver) -> None:
-    await house.want("http://127.0.0.1:1/")
-    await house.happen("D-1")
-    async with house.telling():
-        one = await house.until_tried(1)
+async def test_nobody_there_is_an_answer_too(lone_house: House, receiver: Receiver) -> None:
+    await lone_house.want("http://127.0.0.1:1/")
+    await lone_house.happen("D-1")
+    async with lone_house.telling():
+        one = await lone_house.until_tried(1)
     assert (one.status, one.code) == (Outcome.WAITING, None)
     assert (one.answer or "").startswith("Connect")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]"])
-async def test_address_inside_is_not_gone_to_unless_a_setting_opens_it(house: House, receiver: Receiver, host: str) -> None:
-    house.reach = Reach()
-    await house.want(receiver.url.replace("127.0.0.1", host))
-    await house.happen("D-1")
-    async with house.telling():
-        one = await house.until_tried(1)
+async def test_address_inside_is_not_gone_to_unless_a_setting_opens_it(
+    lone_house: House, receiver: Receiver, host: str
+) -> None:
+    lone_house.reach = Reach()
+    await lone_house.want(receiver.url.replace("127.0.0.1", host))
+    await lone_house.happen("D-1")
+    async with lone_house.telling():
+        one = await lone_house.until_tried(1)
     assert (one.code, one.answer) == (None, "not_allowed")
     assert receiver.told == []
 
 
-async def test_connection_goes_to_the_address_that_was_checked(house: House, receiver: Receiver) -> None:
+async def test_connection_goes_to_the_address_that_was_checked(lone_house: House, receiver: Receiver) -> None:
     """The name is looked up once; the request still carries the name."""
     asked: list[str] = []
 
@@ -246,32 +256,32 @@ async def test_connection_goes_to_the_address_that_was_checked(house: House, rec
         asked.append(host)
         return ["127.0.0.1"]
 
-    house.reach = Reach((ip_network("127.0.0.0/8"),), resolve)
+    lone_house.reach = Reach((ip_network("127.0.0.0/8"),), resolve)
     port = receiver.url.partition("127.0.0.1")[2]
-    await house.want(f"http://erp.example{port}")
-    await house.happen("D-1")
-    async with house.telling():
-        await house.until("delivered")
+    await lone_house.want(f"http://erp.example{port}")
+    await lone_house.happen("D-1")
+    async with lone_house.telling():
+        await lone_house.until("delivered")
     assert asked == ["erp.example"]
     assert receiver.told[0].headers["host"] == f"erp.example{port.removesuffix('/hook')}"
 
 
-async def test_different_records_go_side_by_side_up_to_a_number(house: House, receiver: Receiver) -> None:
+async def test_different_records_go_side_by_side_up_to_a_number(lone_house: House, receiver: Receiver) -> None:
     receiver.slow_s = 0.1
-    await house.want(receiver.url)
-    await house.happen(*(f"D-{number}" for number in range(10)))
-    async with house.telling():
-        await house.until(*["delivered"] * 10)
+    await lone_house.want(receiver.url)
+    await lone_house.happen(*(f"D-{number}" for number in range(10)))
+    async with lone_house.telling():
+        await lone_house.until(*["delivered"] * 10)
     assert receiver.most == delivering.AT_ONCE
 
 
-async def test_silent_endpoint_does_not_hold_up_another(house: House, receiver: Receiver) -> None:
+async def test_silent_endpoint_does_not_hold_up_another(lone_house: House, receiver: Receiver) -> None:
     async with receiving() as silent:
         silent.answering = lambda _told: None
-        await house.want(silent.url)
-        await house.want(receiver.url)
-        await house.happen(*(f"D-{number}" for number in range(6)))
-        async with house.telling():
+        await lone_house.want(silent.url)
+        await lone_house.want(receiver.url)
+        await lone_house.happen(*(f"D-{number}" for number in range(6)))
+        async with lone_house.telling():
             async with asyncio.timeout(WAIT_S):
                 while len(receiver.told) < 6:  # noqa: ASYNC110 - as above
                     await asyncio.sleep(0.01)
@@ -334,64 +344,64 @@ async def test_everything_is_told_again_from_an_event_on(house: House, receiver:
         await house.do(endpoints.replay_from, uid, 10_000)
 
 
-async def test_paused_endpoint_is_told_later(house: House, receiver: Receiver) -> None:
-    uid = await house.want(receiver.url)
-    await house.do(endpoints.pause, uid)
-    await house.happen("D-1")
-    assert await house.worker().run_due() == 1
+async def test_paused_endpoint_is_told_later(lone_house: House, receiver: Receiver) -> None:
+    uid = await lone_house.want(receiver.url)
+    await lone_house.do(endpoints.pause, uid)
+    await lone_house.happen("D-1")
+    assert await lone_house.worker().run_due() == 1
     assert receiver.told == []
-    await house.do(endpoints.resume, uid)
-    async with house.telling():
-        await house.until("delivered")
+    await lone_house.do(endpoints.resume, uid)
+    async with lone_house.telling():
+        await lone_house.until("delivered")
 
 
-async def test_receiver_that_is_gone_pauses_its_endpoint(house: House, receiver: Receiver) -> None:
+async def test_receiver_that_is_gone_pauses_its_endpoint(lone_house: House, receiver: Receiver) -> None:
     receiver.answering = lambda _told: status(410)
-    uid = await house.want(receiver.url)
-    await house.happen("D-1")
-    assert await house.worker().run_due() == 1
-    assert (await house.endpoint(uid)).status == Standing.PAUSED
-    async with house.sessions.read() as session:
+    uid = await lone_house.want(receiver.url)
+    await lone_house.happen("D-1")
+    assert await lone_house.worker().run_due() == 1
+    assert (await lone_house.endpoint(uid)).status == Standing.PAUSED
+    async with lone_house.sessions.read() as session:
         (job,) = (await session.scalars(select(Job))).all()
         assert (await history(session, "endpoint", uid))[-1].changes == {"status": ["active", "paused"]}
     assert job.status == JobStatus.DONE
 
 
-async def test_both_secrets_sign_for_a_day_after_a_change(house: House, receiver: Receiver) -> None:
-    uid = await house.want(receiver.url)
-    row = await house.do(endpoints.rotate_secret, uid, draw=lambda _n: bytes(32))
+async def test_both_secrets_sign_for_a_day_after_a_change(lone_house: House, receiver: Receiver) -> None:
+    uid = await lone_house.want(receiver.url)
+    row = await lone_house.do(endpoints.rotate_secret, uid, draw=lambda _n: bytes(32))
     assert row.secret == "whsec_" + base64.b64encode(bytes(32)).decode()
-    await house.happen("D-1")
-    async with house.telling():
-        await house.until("delivered")
-        house.clock.go(hours=25)
-        await house.happen("D-2")
-        await house.until("delivered", "delivered")
+    await lone_house.happen("D-1")
+    async with lone_house.telling():
+        await lone_house.until("delivered")
+        lone_house.clock.go(hours=25)
+        await lone_house.happen("D-2")
+        await lone_house.until("delivered", "delivered")
     assert [right(one) for one in receiver.told] == [True, False]
     assert [len(one.headers["webhook-signature"].split(" ")) for one in receiver.told] == [2, 1]
-    async with house.sessions.read() as session:
+    async with lone_house.sessions.read() as session:
         text = "".join(str(event.changes) for event in await history(session, "endpoint", uid))
     assert "whsec" not in text
 
 
-async def test_owner_is_told_what_they_may_read_and_nothing_else(house: House, receiver: Receiver) -> None:
+async def test_owner_is_told_what_they_may_read_and_nothing_else(lone_house: House, receiver: Receiver) -> None:
     grants = [Grant("sales", "deal", "read", mask=Mask.parse("-margin")), Grant("yard", "lot", "read", scope="own")]
-    house.access["dan"] = Access.of(grants)
-    await house.want(receiver.url, "*", owner="dan")
-    await house.happen("D-1", name=["a", "b"], margin=["1", "2"])
-    await house.happen("P-1", kind="party")
-    await house.happen("L-1", kind="lot")
-    async with house.telling():
-        await house.until("delivered")
+    lone_house.access["dan"] = Access.of(grants)
+    await lone_house.want(receiver.url, "*", owner="dan")
+    await lone_house.happen("D-1", name=["a", "b"], margin=["1", "2"])
+    await lone_house.happen("P-1", kind="party")
+    await lone_house.happen("L-1", kind="lot")
+    async with lone_house.telling():
+        await lone_house.until("delivered")
         assert receiver.told[0].said["changes"] == {"name": ["a", "b"]}
         # What waits when the right is taken away is not told.
         receiver.answering = lambda _told: status(500)
-        await house.happen("D-2")
-        await house.until_tried(1, first=1)
-        house.access["dan"] = None
-        house.clock.go(minutes=1)
-        await house.until("delivered", "given_up")
-    assert (await house.deliveries())[1].answer == "not_visible"
+        await lone_house.happen("D-2")
+        await lone_house.until_tried(1, first=1)
+        lone_house.access["dan"] = None
+        lone_house.clock.go(minutes=1)
+        await lone_house.until("delivered", "given_up")
+    assert (await lone_house.deliveries())[1].answer == "not_visible"
     assert len(receiver.told) == 2
 
 
@@ -410,17 +420,17 @@ async def test_many_events_are_taken_in_parts_and_none_is_missed(
     assert len(receiver.told) == 14
 
 
-async def test_changed_and_removed_endpoints_are_heard_of_in_the_log(house: House, receiver: Receiver) -> None:
-    uid = await house.want(receiver.url)
-    await house.do(endpoints_change, uid, Target("ERP 2", receiver.url, ("party.*",), "noa"))
-    await house.happen("P-1", kind="party")
-    async with house.telling():
-        await house.until("delivered")
-    await house.do(endpoints.remove_endpoint, uid)
-    assert await house.deliveries() == []
+async def test_changed_and_removed_endpoints_are_heard_of_in_the_log(lone_house: House, receiver: Receiver) -> None:
+    uid = await lone_house.want(receiver.url)
+    await lone_house.do(endpoints_change, uid, Target("ERP 2", receiver.url, ("party.*",), "noa"))
+    await lone_house.happen("P-1", kind="party")
+    async with lone_house.telling():
+        await lone_house.until("delivered")
+    await lone_house.do(endpoints.remove_endpoint, uid)
+    assert await lone_house.deliveries() == []
     with pytest.raises(NotFound):
-        await house.endpoint(uid)
-    async with house.sessions.read() as session:
+        await lone_house.endpoint(uid)
+    async with lone_house.sessions.read() as session:
         found = [event.action for event in await history(session, "endpoint", uid)]
     assert found == ["create", "change", "remove"]
 
