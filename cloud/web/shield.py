@@ -27,11 +27,13 @@ TRANSPORT = "max-age=31536000"
 
 
 class Shield:
-    """ASGI middleware; wraps the whole application, so that errors and files get the headers too."""
+    """ASGI middleware; wraps the whole application, so that errors and files get the headers too. Bodies of routes below one of
+    `capped_itself` are theirs to count."""
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str]) -> None:
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], capped_itself: tuple[str, ...] = ()) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
+        self._capped_itself = capped_itself
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,6 +43,8 @@ class Shield:
         dressed = _dressed(send, https=scope["scheme"] == "https")
         if host_name(headers.get("host", "")) not in self._hosts:
             await _plain(dressed, 421, b"unknown host\n")
+        elif scope["path"].startswith(self._capped_itself):
+            await self._app(scope, receive, dressed)
         elif _announced(headers) > MAX_BODY:
             await _plain(dressed, 413, b"too large\n")
         else:
