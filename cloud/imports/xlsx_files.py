@@ -9,14 +9,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import ParseError
 
-from openpyxl import load_workbook
+from openpyxl import Workbook, load_workbook
 from openpyxl.utils.cell import range_boundaries
 from openpyxl.utils.exceptions import InvalidFileException
 
@@ -60,7 +60,7 @@ def read_xlsx(path: Path, sheet: str = "", kinds: tuple[str, ...] = ()) -> Table
     visible one. Raises FileRefused."""
     _bounded(path)
     try:
-        with closing(load_workbook(path, read_only=True, data_only=True)) as book:
+        with _book(path) as book:
             visible = [one.title for one in book.worksheets if one.sheet_state == "visible"]
     except BROKEN as exc:
         raise FileRefused("import_xlsx", why=type(exc).__name__) from exc
@@ -68,6 +68,13 @@ def read_xlsx(path: Path, sheet: str = "", kinds: tuple[str, ...] = ()) -> Table
         raise FileRefused("import_sheet", found=sheet[:60], sheets=", ".join(visible)[:200])
     name = sheet or next((one for one in visible if one.strip().casefold().endswith(kinds)), visible[0])
     return table_of("xlsx", _lines(path, name), {"sheet": name, "sheets": visible})
+
+
+@contextmanager
+def _book(path: Path, *, formulas: bool = False) -> Iterator[Workbook]:
+    # Given a path the library goes by the name's ending.
+    with path.open("rb") as file, closing(load_workbook(file, read_only=True, data_only=not formulas)) as book:
+        yield book
 
 
 def _bounded(path: Path) -> None:
@@ -96,7 +103,7 @@ def _lines(path: Path, name: str) -> Iterator[Line]:
 
 
 def _read(path: Path, name: str) -> Iterator[Line]:
-    with closing(load_workbook(path, read_only=True, data_only=True)) as book:
+    with _book(path) as book:
         sheet = book[name]
         sheet.reset_dimensions()
         seen = _scan(path, sheet)
@@ -105,7 +112,7 @@ def _read(path: Path, name: str) -> Iterator[Line]:
             yield from _filled(((number, [_cell(one) for one in row]) for number, row in enumerate(values, 1)), seen.merged)
             return
         # A formula that no spreadsheet program worked out has no value: an empty cell must not be made of it.
-        with closing(load_workbook(path, read_only=True)) as other:
+        with _book(path, formulas=True) as other:
             formulas = other[name]
             formulas.reset_dimensions()
             pairs = zip(values, formulas.iter_rows(max_col=MAX_COLUMNS + 1, values_only=True), strict=True)

@@ -165,7 +165,7 @@ async def create(
     row.created_by = row.updated_by = caller.login
     await _write(caller, rows, row, made)
     readable = await _within(caller, rows, row, CREATE)
-    changes = await _changes(caller, made)
+    changes = await changes_of(caller, made)
     await append_event(caller.session, caller.taken, action="create", kind=kind, ref=rows.ref(row), changes=changes)
     return await item_of(caller, rows, row, readable), True
 
@@ -191,7 +191,7 @@ async def _change(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
     row.version += 1
     row.updated_at, row.updated_by = caller.taken.at, caller.login
     await _write(caller, rows, row, made)
-    changes = await _changes(caller, made)
+    changes = await changes_of(caller, made)
     await append_event(
         caller.session, caller.taken, action="change", kind=rows.definition.key, ref=rows.ref(row), changes=changes
     )
@@ -363,8 +363,8 @@ async def _within(caller: Caller, rows: Rows, row: Any, action: str) -> Reach:
     raise Forbidden("out_of_scope", action=action)
 
 
-async def _changes(caller: Caller, made: Draft) -> dict[str, Any]:
-    """For the audit log: references by their numbers, values as programs are told them."""
+async def changes_of(caller: Caller, made: Draft) -> dict[str, Any]:
+    """What a draft changes, as the audit log has it: `field: [old, new]`, references by their numbers."""
     found = {}
     for name in sorted(made.changed):
         one = made.rows.definition.by_key[name]
