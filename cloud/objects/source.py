@@ -22,8 +22,8 @@ Path = tuple[str | int, ...]
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
-class _Loader(yaml.SafeLoader):
-    """Only for its parser: what scalars mean is decided here, since YAML 1.1 takes `no` for false and `1.10` for a float."""
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Only for its parser: what scalars mean is decided here, since YAML 1.1 takes `no` for false and `1.10` for a float."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +45,7 @@ def read_yaml(text: str) -> Source:
     if len(text) > MAX_TEXT:
         raise BadDefinition([DefinitionFault(1, "", "too_large", f"more than {MAX_TEXT} characters")])
     try:
-        for event in yaml.parse(text, Loader=_Loader):
-            if isinstance(event, yaml.AliasEvent):
-                # Nested aliases grow without end ("billion laughs").
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise BadDefinition([DefinitionFault(line, "", "alias", "aliases are not allowed")])
-        node = yaml.compose(text, Loader=_Loader)
+        node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         line = mark.line + 1 if isinstance(mark, yaml.Mark) else 1
@@ -59,27 +54,38 @@ def read_yaml(text: str) -> Source:
         raise BadDefinition([DefinitionFault(1, "", "syntax", "cannot be read as YAML")]) from exc
     if not isinstance(node, yaml.MappingNode):
         raise BadDefinition([DefinitionFault(1, "", "shape", "a definition is a list of `key: value` lines")])
-    lines: dict[Path, int] = {}
-    return Source(_plain(node, (), lines), lines)
+    found = _Plain()
+    return Source(found.plain(node, ()), found.lines)
 
 
-def _plain(node: Any, path: Path, lines: dict[Path, int]) -> Any:
-    lines.setdefault(path, node.start_mark.line + 1)
-    if len(path) > MAX_DEPTH:
-        raise BadDefinition([DefinitionFault(lines[path], _said(path), "shape", f"nested deeper than {MAX_DEPTH}")])
-    if isinstance(node, yaml.ScalarNode):
-        return _scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return [_plain(one, (*path, place), lines) for place, one in enumerate(node.value)]
-    found: dict[str, Any] = {}
-    for key, value in _pairs(node, path):
-        lines[(*path, key.value)] = key.start_mark.line + 1
-        if key.value in found:
-            raise BadDefinition(
-                [DefinitionFault(lines[(*path, key.value)], _said((*path, key.value)), "twice", "stands twice")]
-            )
-        found[key.value] = _plain(value, (*path, key.value), lines)
-    return found
+@dataclass(slots=True)
+class _Plain:
+    lines: dict[Path, int] = field(default_factory=dict)
+    seen: set[int] = field(default_factory=set)
+
+    def plain(self, node: Any, path: Path) -> Any:
+        self.lines.setdefault(path, node.start_mark.line + 1)
+        if id(node) in self.seen:
+            # Nested aliases grow without end ("billion laughs").
+            raise BadDefinition([DefinitionFault(self.lines[path], _said(path), "alias", "aliases are not allowed")])
+        self.seen.add(id(node))
+        if len(path) > MAX_DEPTH:
+            raise BadDefinition([DefinitionFault(self.lines[path], _said(path), "shape", f"nested deeper than {MAX_DEPTH}")])
+        if isinstance(node, yaml.ScalarNode):
+            return _scalar(node)
+        if isinstance(node, yaml.SequenceNode):
+            return [self.plain(one, (*path, place)) for place, one in enumerate(node.value)]
+        return self._mapping(node, path)
+
+    def _mapping(self, node: Any, path: Path) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in _pairs(node, path):
+            here = (*path, key.value)
+            self.lines[here] = key.start_mark.line + 1
+            if key.value in found:
+                raise BadDefinition([DefinitionFault(self.lines[here], _said(here), "twice", "stands twice")])
+            found[key.value] = self.plain(value, here)
+        return found
 
 
 def _pairs(node: Any, path: Path) -> Iterator[tuple[Any, Any]]:
@@ -91,7 +97,7 @@ def _pairs(node: Any, path: Path) -> Iterator[tuple[Any, Any]]:
 
 def _scalar(node: Any) -> object:
     text: str = node.value
-    if node.style is not None:  # quoted or a block
+    if node.style:  # quoted or a block
         return text
     if text in _WORDS:
         return _WORDS[text]

@@ -310,7 +310,7 @@ async def test_an_object_is_made_and_grown_at_run_time(world: World, sessions: S
     ("key: x_a\nfields:\n  a: {type: text}\n  a: {type: int}\n", 4, "twice"),
     ("key: company\nfields:\n  name: {type: int}\n", 3, "not_yours"),
     ("key: company\nfields:\n  mine: {type: int}\n", 3, "not_yours"),
-    ("key: x_a\nfields: {a: {type: text}\n", 3, "syntax"),
+    ("key: x_a\nfields:\n\ta: {type: text}\n", 3, "syntax"),
 ])  # fmt: skip
 async def test_a_wrong_definition_names_the_line(world: World, sessions: Sessions, said: str, line: int, code: str) -> None:
     async with sessions.write() as session:
