@@ -9,7 +9,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import time_ns
@@ -24,6 +24,7 @@ from cloud.cli.commands import command as cloud_command
 from cloud.cli.commands import commands as cloud_commands
 from cloud.cli.hooks import hooks_app
 from cloud.cli.jobs import jobs_app
+from cloud.cli.people import key_app, user_app
 from cloud.cli.restored import restored as cloud_restored
 from edge.journal.commands import journal_app
 from provisioning.commands import broker_command
@@ -52,6 +53,8 @@ cloud_app.command("branch")(cloud_branch)
 cloud_app.command("command")(cloud_command)
 cloud_app.command("commands")(cloud_commands)
 cloud_app.command("restored")(cloud_restored)
+cloud_app.add_typer(user_app, name="user", help="People and their roles.")
+cloud_app.add_typer(key_app, name="key", help="Keys of programs.")
 cloud_app.add_typer(jobs_app, name="jobs", help="Work in the background.")
 cloud_app.add_typer(hooks_app, name="webhooks", help="Other programs that are told what happens.")
 
@@ -376,14 +379,15 @@ def cloud_run(
     mqtt_host: Annotated[str | None, typer.Option(help="Take frames from this broker, too.")] = None,
     mqtt_port: int = 8883,
     mqtt_identity: Annotated[Path | None, typer.Option(help="Folder of this worker's certificate for the broker.")] = None,
+    oidc_issuer: Annotated[str | None, typer.Option(help="Let staff sign in at this OpenID provider, too.")] = None,
+    oidc_client: Annotated[str, typer.Option(help="What the provider calls this core.")] = "tallybox",
+    oidc_secret_file: Annotated[Path | None, typer.Option(help="File with the secret; else TALLYBOX_OIDC_SECRET.")] = None,
 ) -> None:
     """Run the core until stopped; prints {"sync": address, "staff": address} once both are served. Migrate first."""
-    from cloud.runner import CloudSettings, SyncTls, run_cloud
-    from provisioning.enroll import ServerFiles
-    from provisioning.errors import ProvisioningError
-    from provisioning.tls import server_ssl_context
-    from provisioning.tls_peer import TlsPeerProtocol
+    from cloud.runner import CloudSettings
 
+    with _database():
+        provider = _provider(oidc_issuer, oidc_client, oidc_secret_file)
     settings = CloudSettings(
         db,
         libs,
@@ -398,17 +402,40 @@ def cloud_run(
         metrics_port=metrics_port,
         reuse_port=reuse_port,
         webhook_networks=tuple(webhook_networks or ()),
+        provider=provider,
     )
+    _serve_cloud(settings, server, lambda: _broker(mqtt_host, mqtt_port, mqtt_identity))
+
+
+def _serve_cloud(settings: Any, server: Path, broker: Callable[[], Any]) -> None:
+    from cloud.runner import SyncTls, run_cloud
+    from provisioning.enroll import ServerFiles
+    from provisioning.errors import ProvisioningError
+    from provisioning.tls import server_ssl_context
+    from provisioning.tls_peer import TlsPeerProtocol
+
     try:
         files = ServerFiles.within(server)
         context = server_ssl_context(files.certificate, files.key, files.ca, require_client=True)
         tls = SyncTls(context, TlsPeerProtocol)
-        broker = _broker(mqtt_host, mqtt_port, mqtt_identity)
+        link = broker()
         with _database():
-            ready = run_cloud(settings, tls, broker=broker, announce=lambda sync, staff: _announce(sync=sync, staff=staff))
+            ready = run_cloud(settings, tls, broker=link, announce=lambda sync, staff: _announce(sync=sync, staff=staff))
             _until_stopped(ready)
     except (ProvisioningError, OSError) as exc:
         _fail(exc)
+
+
+def _provider(issuer: str | None, client: str, secret_file: Path | None) -> Any:
+    from cloud.people.provider import Provider
+
+    if issuer is None:
+        return None
+    try:
+        secret = secret_file.read_text().strip() if secret_file else os.environ.get("TALLYBOX_OIDC_SECRET", "")
+    except OSError as exc:
+        _fail(exc)
+    return Provider(issuer, client, secret)
 
 
 def _broker(host: str | None, port: int, identity: Path | None) -> Any:
@@ -433,39 +460,6 @@ def cloud_migrate(db: Database, as_json: Json = False) -> None:
     with _database():
         revision = asyncio.run(migrate(db))
     print(json.dumps({"revision": revision}) if as_json else f"the database is at {revision}")
-
-
-@cloud_app.command("user")
-def cloud_user(
-    login: str,
-    db: Database,
-    name: Annotated[str, typer.Option(help="How the person is called.")],
-    role: Annotated[str, typer.Option(help="admin, supervisor, operator or viewer.")] = "viewer",
-    locale: str = "he",
-) -> None:
-    """Add a person. TALLYBOX_PASSWORD and TALLYBOX_PIN (4 to 6 digits) hold the secrets; there are no defaults."""
-    from cloud.db.engine import open_sessions
-    from cloud.kernel.actor import Actor, Taken
-    from cloud.people.accounts import NewUser, create_user
-    from cloud.people.models import Role
-
-    if role not in list(Role):
-        _fail(f"no role {role[:20]!r}: {', '.join(Role)}", 2)
-    new = NewUser(
-        login, name, Role(role), password=os.environ.get("TALLYBOX_PASSWORD"), pin=os.environ.get("TALLYBOX_PIN"), locale=locale
-    )
-
-    async def add() -> None:
-        sessions = open_sessions(db)
-        try:
-            async with sessions.write() as session:
-                await create_user(session, new, Taken(Actor.system("command line"), _now()))
-        finally:
-            await sessions.engine.dispose()
-
-    with _database():
-        asyncio.run(add())
-    print(f"{login} is added as {role}")
 
 
 @cloud_app.command("box")

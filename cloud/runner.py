@@ -33,6 +33,7 @@ from cloud.objects.caller import Hooks, caller
 from cloud.objects.changing import make_indexes
 from cloud.objects.machines import CustomersRules
 from cloud.objects.registry import Registry
+from cloud.people.provider import Provider
 from cloud.push.mqtt import MqttSessions
 from cloud.push.watch import Watch
 from cloud.receiving.projection import project_forever
@@ -67,6 +68,8 @@ class CloudSettings:
     """Where Prometheus may ask, on the same host; None: nowhere. Its figures are about every box."""
     webhook_networks: tuple[str, ...] = ()
     """Networks of the house to which webhooks may go besides the open one, as `10.1.0.0/16`."""
+    provider: Provider | None = None
+    """Where staff may sign in besides; None: here only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,11 @@ async def _serve(
     sync_app = create_sync_app(deps, watch=watch, blobs=blobs)
     hosts = LOOPBACK | settings.hosts
     staff_settings = StaffSettings(
-        organisation=settings.organisation, hosts=hosts, zone=settings.zone, time_limit_ms=settings.time_limit_ms
+        organisation=settings.organisation,
+        hosts=hosts,
+        zone=settings.zone,
+        time_limit_ms=settings.time_limit_ms,
+        provider=settings.provider,
     )
     staff_app = create_staff_app(
         StaffDeps(

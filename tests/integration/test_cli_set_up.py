@@ -80,12 +80,13 @@ def test_database_that_cannot_be_used_is_said_in_one_line(url: str) -> None:
 def test_people_are_added_once_with_secrets_from_the_environment(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'cloud.db'}"
     tallybox("cloud", "migrate", "--db", url)
-    user = ("cloud", "user", "ruth", "--db", url, "--name", "Ruth Cohen", "--role")
-    assert tallybox(*user, "queen").code == 2
+    user = ("cloud", "user", "add", "ruth", "--db", url, "--name", "Ruth Cohen", "--role")
+    assert tallybox(*user, "queen", TALLYBOX_PIN="4711").code == 2
     assert tallybox(*user, "operator", TALLYBOX_PIN="12").code == SETUP
     added = tallybox(*user, "operator", TALLYBOX_PIN="4711", TALLYBOX_PASSWORD="long enough")
     assert (added.code, "ruth" in added.out) == (0, True), added.err
-    assert tallybox(*user, "operator").code == SETUP
+    assert tallybox(*user, "operator", TALLYBOX_PIN="4711").code == SETUP
+    assert tallybox("cloud", "user", "add", "roy", "--db", url, "--name", "Roy").code == SETUP
     with closing(sqlite3.connect(tmp_path / "cloud.db")) as connection:
         rows = connection.execute('SELECT login, role, pin_hash, password_hash FROM "user"').fetchall()
     [(login, role, pin_hash, password_hash)] = rows
