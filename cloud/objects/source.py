@@ -47,8 +47,8 @@ def read_yaml(text: str) -> Source:
     try:
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as exc:
-        mark = exc.problem_mark or exc.context_mark
-        line = mark.line + 1 if isinstance(mark, yaml.Mark) else 1
+        mark: Any = exc.problem_mark or exc.context_mark
+        line = 1 if mark is None else mark.line + 1
         raise BadDefinition([DefinitionFault(line, "", "syntax", exc.problem or "cannot be read")]) from exc
     except yaml.YAMLError as exc:
         raise BadDefinition([DefinitionFault(1, "", "syntax", "cannot be read as YAML")]) from exc

@@ -52,7 +52,7 @@ def _rows() -> None:
     op.create_table(
         "import_row",
         sa.Column("id", Key, nullable=False),
-        sa.Column("import_id", sa.BigInteger(), nullable=False),
+        sa.Column("import_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("number", sa.BigInteger(), nullable=False),
         sa.Column("raw", Json, nullable=False),
         sa.Column("key", sa.Text(), nullable=True),
