@@ -45,15 +45,16 @@ class Follower:
         loop = asyncio.get_running_loop()
         end = loop.time() + self.pace.turn_s
         async with self.sender() as sender:
-            flight = _Flight(job, sender)
+            flight = _Flight(sender)
             try:
                 while loop.time() < end:
                     moved = await plan(job, self.sight)
                     sent = await self._send(job, flight)
                     if not (moved or sent or flight.busy) and not await self._wanted(job):
                         return
-                    await flight.wait(0 if moved else self.pace.look_s)
-                await flight.land()
+                    await self._note(job, flight, 0 if moved else self.pace.look_s)
+                while flight.busy:
+                    await self._note(job, flight, self.pace.look_s)
             finally:
                 await flight.stop()
         async with job.sessions.write() as session:
@@ -69,6 +70,19 @@ class Follower:
             flight.begin(request)
         return len(requests)
 
+    async def _note(self, job: RunningJob, flight: "_Flight", seconds: float) -> None:
+        """Wait until some have landed, or for so long, and write down all that have: together, since a commit takes longer than
+        most answers."""
+        landed = await flight.landed(seconds)
+        if not landed:
+            return
+        async with job.sessions.write() as session:
+            for request, answer in landed:
+                await note(session, request, answer, job.taken())
+            await session.flush()
+            await job.hold(session)
+        flight.forget(landed)
+
     async def _wanted(self, job: RunningJob) -> bool:
         async with job.sessions.read() as session:
             return await _any(session)
@@ -79,35 +93,32 @@ async def _any(session: AsyncSession) -> bool:
 
 
 class _Flight:
-    """Requests on their way, each sent and written down by a task of its own."""
+    """Requests on their way, each in a task of its own; one is on its way until it was written down."""
 
-    def __init__(self, job: RunningJob, sender: Sender) -> None:
-        self._job = job
+    def __init__(self, sender: Sender) -> None:
         self._sender = sender
-        self._tasks: dict[asyncio.Task[None], tuple[int, int]] = {}
+        self._tasks: dict[asyncio.Task[Answer], Request] = {}
 
     @property
-    def busy(self) -> set[tuple[int, int]]:
-        return set(self._tasks.values())
+    def busy(self) -> list[tuple[int, int]]:
+        return [(request.endpoint, request.delivery) for request in self._tasks.values()]
 
     def begin(self, request: Request) -> None:
-        task = asyncio.create_task(self._carry(request))
-        self._tasks[task] = (request.endpoint, request.delivery)
+        self._tasks[asyncio.create_task(self._carry(request))] = request
 
-    async def wait(self, seconds: float) -> None:
-        """Until one has landed, or for so long. Raises what a task raised."""
+    async def landed(self, seconds: float) -> list[tuple[Request, Answer]]:
+        """Those that have an answer, once there is one or so much time has passed."""
         if not self._tasks:
             await asyncio.sleep(seconds)
-            return
+            return []
         done, _ = await asyncio.wait(self._tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            del self._tasks[task]
-        for task in done:
-            task.result()
+        found = [(self._tasks[task], task.result()) for task in done]
+        return sorted(found, key=lambda one: (one[0].endpoint, one[0].delivery))
 
-    async def land(self) -> None:
-        while self._tasks:
-            await self.wait(1.0)
+    def forget(self, landed: list[tuple[Request, Answer]]) -> None:
+        """They are written down."""
+        noted = {request.delivery for request, _ in landed}
+        self._tasks = {task: request for task, request in self._tasks.items() if request.delivery not in noted}
 
     async def stop(self) -> None:
         """Give up what is on its way; it is sent again."""
@@ -116,12 +127,7 @@ class _Flight:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
 
-    async def _carry(self, request: Request) -> None:
+    async def _carry(self, request: Request) -> Answer:
         if request.content is None:
-            answer = Answer(None, NOT_VISIBLE, 0)
-        else:
-            answer = await self._sender.post(request.url, request.headers, request.content)
-        async with self._job.sessions.write() as session:
-            await note(session, request, answer, self._job.taken())
-            await session.flush()
-            await self._job.hold(session)
+            return Answer(None, NOT_VISIBLE, 0)
+        return await self._sender.post(request.url, request.headers, request.content)
