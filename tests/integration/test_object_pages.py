@@ -1,5 +1,6 @@
 """Pages made from definitions, asked as browsers ask: lists, forms, records."""
 
+import html
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from cloud.db.engine import Sessions
+from cloud.db.engine import Sessions, open_sessions
 from cloud.kernel.actor import Actor, Taken
 from cloud.people.accounts import NewUser, create_user
 from cloud.people.models import Role
@@ -67,6 +68,14 @@ def token_in(page: str) -> str:
 
 
 @pytest.fixture
+async def sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
+    """What differs between databases is below these pages and tried there."""
+    found = open_sessions(sqlite_url)
+    yield found
+    await found.engine.dispose()
+
+
+@pytest.fixture
 async def desk(sessions: Sessions, tmp_path: Path) -> AsyncIterator[Desk]:
     if not (LIBRARIES / "htmx.org").exists():
         pytest.skip("the browser libraries are missing: run script/setup")
@@ -119,3 +128,74 @@ async def test_score_outside_one_to_ten_is_told_on_entry(desk: Desk) -> None:
         assert ("1 to 10" in answer.text) is wrong
         # Nobody has been at the subject yet: that it is missing is not said.
         assert "Please fill this in" not in answer.text
+
+
+async def visit(desk: Desk, **more: str) -> str:
+    given: dict[str, Any] = {f"f__{key}": value for key, value in more.items()}
+    answer = await desk.send("/o/visit/new", had=["subject", *more], f__subject="Talk", **given)
+    return answer.headers["location"].rpartition("/")[2]
+
+
+async def test_transition_that_needs_nothing_is_a_button(desk: Desk) -> None:
+    ref = await visit(desk, on="2026-11-23")
+    assert f'action="/o/visit/{ref}/do/hold"' in await desk.get(f"/o/visit/{ref}")
+    await desk.send(f"/o/visit/{ref}/do/hold", version="1")
+    assert "Held" in await desk.get(f"/o/visit/{ref}")
+
+
+async def test_refused_guard_says_why(desk: Desk) -> None:
+    ref = await visit(desk)
+    answer = await desk.send(f"/o/visit/{ref}/do/hold", 422, version="1")
+    assert "Say the day first." in answer.text
+
+
+async def test_transition_asks_for_reason_and_fields_and_keeps_what_was_typed(desk: Desk) -> None:
+    ref = await visit(desk, on="2026-11-23")
+    page = await desk.get(f"/o/visit/{ref}")
+    assert f'href="/o/visit/{ref}/do/drop"' in page
+    assert 'name="reason"' in await desk.get(f"/o/visit/{ref}/do/drop")
+    await desk.send(f"/o/visit/{ref}/do/drop", 422, version="1", reason="")
+    await desk.send(f"/o/visit/{ref}/do/hold", version="1")
+    asked = await desk.get(f"/o/visit/{ref}/do/close")
+    assert 'name="f.outcome"' in asked
+    missing = await desk.send(f"/o/visit/{ref}/do/close", 422, version="2", had="outcome", f__outcome="")
+    assert "Fill this in before" in missing.text or "Please fill this in" in missing.text
+    await desk.send(f"/o/visit/{ref}/do/close", version="2", had="outcome", f__outcome="no_order")
+    assert "Closed" in await desk.get(f"/o/visit/{ref}")
+
+
+async def test_two_editors_are_shown_side_by_side_and_nothing_is_lost(desk: Desk) -> None:
+    ref = await company(desk, "Galil", city="Haifa", credit="10")
+    form = await desk.get(f"/o/company/{ref}/edit")
+    seen = html.unescape(re.search(r'name="seen" value="([^"]*)"', form)[1])  # type: ignore[index]
+    await desk.send(f"/o/company/{ref}/edit", had=["city", "name"], f__city="Acre", f__name="Galil", version="1", seen=seen)
+    fields: dict[str, Any] = {"had": ["city", "name", "credit"], "f__city": "Eilat", "f__name": "Galil", "f__credit": "10.00"}
+    answer = await desk.send(f"/o/company/{ref}/edit", 409, version="1", seen=seen, **fields)
+    for value in ("Haifa", "Acre", "Eilat"):
+        assert value in answer.text
+    # 10.00 is what was there: it is no change.
+    assert "pick.credit" not in answer.text
+    chosen: dict[str, Any] = {"kept": ["city"], "pick__city": "yours", "yours__city": "Eilat", "version": "2", "seen": seen}
+    again = await desk.send(f"/o/company/{ref}/edit", 200, **chosen, again="yes")
+    assert 'value="Eilat"' in again.text
+    await desk.send(f"/o/company/{ref}/edit", **chosen)
+    assert "Eilat" in await desk.get(f"/o/company/{ref}")
+
+
+async def test_page_shows_what_leads_to_it_and_makes_more(desk: Desk) -> None:
+    ref = await company(desk, "Galil")
+    await visit(desk, company=ref, on="2026-11-23")
+    page = await desk.get(f"/o/company/{ref}")
+    assert "Visits" in page
+    assert f"/o/visit/new?f.company={ref}" in page
+    prefilled = await desk.get(f"/o/visit/new?f.company={ref}")
+    assert f"Galil · {ref}" in prefilled
+
+
+async def test_archived_record_leaves_the_list_and_comes_back(desk: Desk) -> None:
+    ref = await company(desk, "Galil")
+    await desk.send(f"/o/company/{ref}/archive", version="1")
+    assert ref not in await desk.get("/o/company")
+    assert ref in await desk.get("/o/company?kept=archived")
+    await desk.send(f"/o/company/{ref}/archive", version="2", back="yes")
+    assert ref in await desk.get("/o/company")

@@ -29,6 +29,12 @@ class Side:
     text: str
     changed: bool
     clash: bool
+    mine: bool
+
+    @property
+    def take(self) -> str:
+        """What is chosen where nobody chooses: whoever changed it, has it; the person at the page sees where both did."""
+        return "yours" if self.mine else "theirs"
 
 
 async def conflict_page(request: Request, kind: str, ref: str, form: FormData) -> Response:
@@ -71,7 +77,7 @@ async def _side(found: Opened, show: Shower, name: str, seen: object, theirs: ob
     mine, other = not _same(one, seen, yours), not _same(one, seen, theirs)
     words = [await _worded(found, show, one, value) for value in (seen, theirs, yours)]
     clash = mine and other and not _same(one, theirs, yours)
-    return Side(one, words[0], words[1], words[2], as_text(yours), changed=mine or other, clash=clash)
+    return Side(one, words[0], words[1], words[2], as_text(yours), changed=mine or other, clash=clash, mine=mine)
 
 
 def _same(field: FieldDef, one: object, other: object) -> bool:

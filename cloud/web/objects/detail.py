@@ -25,15 +25,19 @@ class Facts:
 
 
 def sections_of(item: Item, definition: ObjectDef, show: Shower) -> tuple[Facts, ...]:
-    """Fields under their headings, as far as the reader sees them. Empty ones show a dash: that nothing is there is told."""
+    """Fields under their headings, as far as the reader sees them. Empty ones show a dash: that nothing is there is told; but
+    not those that only sometimes apply, nor headings with nothing below them."""
     found = []
     for section in (None, *definition.sections):
         key = section.key if section else ""
         facts = tuple(
-            Fact(one, show.field(one, item.values[one.key]), one.type in {"long", "json"})
+            Fact(one, show.rows(one, value) if one.of and value else show.field(one, value), one.type in {"long", "json"})
             for one in definition.live
-            if one.section == key and one.key in item.values and one.key != definition.ref
+            if one.section == key
+            and one.key in item.values
+            and one.key != definition.ref
+            and ((value := item.values[one.key]) not in (None, []) or not one.visible_when)
         )
-        if facts:
+        if any(item.values[one.field.key] not in (None, []) for one in facts):
             found.append(Facts(section, facts))
     return tuple(found)

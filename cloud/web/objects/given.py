@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from starlette.datastructures import FormData
 
 from cloud.objects.definition import FieldDef, ObjectDef
+from cloud.web.access import local_path
 from cloud.web.objects.references import ref_of
 
 HAD = "had"
@@ -124,3 +125,15 @@ def _plain(value: object) -> Any:
     if isinstance(value, list):
         return [_plain(each) for each in value] or None
     return value
+
+
+def version_of(form: FormData) -> int | None:
+    """The version that the person saw."""
+    text = str(form.get("version", ""))
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
+def onward(form: FormData, plain: str) -> str:
+    """Where to go after a change: back to the page that the form was on, else to `plain`."""
+    wanted = str(form.get("next", ""))
+    return local_path(wanted) if wanted else plain

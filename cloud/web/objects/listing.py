@@ -123,9 +123,9 @@ async def listed(caller: Caller, address: ListAddress, show: Shower) -> Listed:
         fault = exc
     open_keys = readable(caller, definition)
     columns = tuple(
-        _column(known[name], address, show, sortable=name in open_keys or known[name].field is None) for name in names
+        column_of(known[name], address, show, sortable=name in open_keys or known[name].field is None) for name in names
     )
-    rows = tuple(Row(one, show.label(one.title), _cells(one, definition, names, known, show)) for one in page.items)
+    rows = tuple(Row(one, show.label(one.title), cells_of(one, definition, names, known, show)) for one in page.items)
     return Listed(
         definition=definition,
         address=address,
@@ -153,7 +153,7 @@ def chosen_columns(definition: ObjectDef, address: ListAddress, known: Mapping[s
     return [name for name in chosen if name in known and name not in {"ref", definition.ref}]
 
 
-def _column(subject: Subject, address: ListAddress, show: Shower, *, sortable: bool) -> Column:
+def column_of(subject: Subject, address: ListAddress, show: Shower, *, sortable: bool) -> Column:
     label = show.label(subject.label) if subject.label else show.say(f"system.{subject.key}")
     words = subject.label.in_(show.locale) if subject.label else str(show.say(f"system.{subject.key}"))
     can = sortable and subject.type not in UNSORTED and subject.key != "phase"
@@ -162,7 +162,7 @@ def _column(subject: Subject, address: ListAddress, show: Shower, *, sortable: b
     return Column(subject.key, label, words, number, address.sorted_by(subject.key) if can else "", order)
 
 
-def _cells(
+def cells_of(
     item: Item, definition: ObjectDef, names: Sequence[str], known: Mapping[str, Subject], show: Shower
 ) -> tuple[Markup, ...]:
     return tuple(

@@ -130,7 +130,7 @@ def sent(request: Request, form: FormData, definition: ObjectDef) -> dict[str, o
     found = given_of(form, definition, zone_of(request))
     for name in form.getlist("kept"):
         one = definition.by_key.get(str(name))
-        if one is not None:
+        if one is not None and form.get(f"pick.{one.key}") == "yours":
             found[one.key] = from_text(one, str(form.get(f"yours.{one.key}", "")))
     return found
 

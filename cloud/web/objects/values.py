@@ -144,6 +144,27 @@ class Shower:
         """The local name of a unit, to stand beside a control."""
         return marks.words(marks.UNIT_NAMES[self.locale].get(code, code))
 
+    def rows(self, field: FieldDef, value: Any) -> Markup:
+        """The rows of a table with their heads."""
+        heads = Markup("").join(
+            Markup('<th scope="col"{}>{}</th>').format(_aligned(one), self.label(one.label)) for one in field.of
+        )
+        lines = Markup("").join(Markup("<tr>{}</tr>").format(self._line(field, row)) for row in value)
+        return Markup(
+            '<div class="scroll"><table class="facts-rows"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+        ).format(heads, lines)
+
+    def _line(self, field: FieldDef, row: Mapping[str, Any]) -> Markup:
+        return Markup("").join(
+            Markup("<td{}>{}</td>").format(_aligned(one), self._inner(one, row.get(one.key))) for one in field.of
+        )
+
+    def _inner(self, one: FieldDef, value: Any) -> Markup:
+        if one.target and value is not None:
+            # Inside rows a reference is the other record's number itself.
+            return Markup('<a href="{}">{}</a>').format(place(one.target, str(value)), marks.ltr(value))
+        return self.field(one, value)
+
     def _row(self, parts: Sequence[Markup]) -> Markup:
         return Markup('<span class="tags">{}</span>').format(
             Markup("").join(Markup('<span class="tag">{}</span>').format(one) for one in parts)
@@ -153,6 +174,10 @@ class Shower:
         if not field.of or not isinstance(value, list):
             return marks.ltr(value)
         return Markup("{} {}").format(marks.ltr(len(value)), self.say("o.rows"))
+
+
+def _aligned(one: FieldDef) -> Markup:
+    return Markup(' class="num"') if one.type in {"int", "decimal", "money"} else Markup("")
 
 
 def money(value: Decimal, currency: str, locale: Locale) -> Markup:

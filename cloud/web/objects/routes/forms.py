@@ -9,11 +9,10 @@ from starlette.datastructures import FormData
 from cloud.errors import Conflict, Forbidden
 from cloud.objects import service
 from cloud.objects.faults import Invalid
-from cloud.web.access import local_path
 from cloud.web.errors import NotAllowed, NotThere
 from cloud.web.objects.conflict import conflict_page
 from cloud.web.objects.entry import changed, language, place, reading, writing
-from cloud.web.objects.given import BEFORE
+from cloud.web.objects.given import BEFORE, onward, version_of
 from cloud.web.objects.pages import page
 from cloud.web.objects.references import offers
 from cloud.web.objects.saving import TOUCHED, form_page, form_view, opened, prefilled, seen_text, sent, settled
@@ -48,7 +47,7 @@ async def create(request: Request, kind: str) -> Response:
     except (Invalid, Conflict, Forbidden) as exc:
         return await _refused(request, kind, "", form, exc)
     changed(request)
-    return RedirectResponse(_onward(form, place(kind, item.ref)), 303)
+    return RedirectResponse(onward(form, place(kind, item.ref)), 303)
 
 
 @router.post("/o/{kind}/check")
@@ -101,7 +100,7 @@ async def update(request: Request, kind: str, ref: str) -> Response:
         async with writing(request) as caller:
             found = await opened(caller, kind, ref)
             given = await settled(request, found, form)
-            item = await service.update(caller, kind, ref, given, version=_version(form))
+            item = await service.update(caller, kind, ref, given, version=version_of(form))
     except Conflict as exc:
         if exc.code != "conflict":
             return await _refused(request, kind, ref, form, exc)
@@ -109,7 +108,7 @@ async def update(request: Request, kind: str, ref: str) -> Response:
     except (Invalid, Forbidden) as exc:
         return await _refused(request, kind, ref, form, exc)
     changed(request)
-    return RedirectResponse(_onward(form, place(kind, item.ref)), 303)
+    return RedirectResponse(onward(form, place(kind, item.ref)), 303)
 
 
 async def _again(request: Request, kind: str, ref: str, form: FormData) -> Response:
@@ -137,7 +136,7 @@ def _kept(form: FormData) -> dict[str, object]:
     return {
         "seen": str(form.get("seen", "")),
         "uid": _uid(form),
-        "version": _version(form) or 0,
+        "version": version_of(form) or 0,
         "next_url": str(form.get("next", "")),
     }
 
@@ -168,13 +167,3 @@ def _is_cell(name: str, key: str) -> bool:
 def _uid(form: FormData) -> str | None:
     text = str(form.get("uid", ""))
     return text if len(text) == 36 else None
-
-
-def _version(form: FormData) -> int | None:
-    text = str(form.get("version", ""))
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _onward(form: FormData, plain: str) -> str:
-    wanted = str(form.get("next", ""))
-    return local_path(wanted) if wanted else plain
