@@ -4,6 +4,8 @@ import sys
 from datetime import UTC, date, datetime
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import BigInteger, Boolean, Column, Date, MetaData, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -11,7 +13,7 @@ from cloud.db.types import Json, Micro, UtcTime
 from cloud.objects.filtering import NotSql, SqlField, SqlShape, compile_filter, compile_filter_partly
 from cloud.objects.filtering_json import json_field
 from cloud.objects.filtering_terms import is_plainly_cased
-from sync_protocol.expressions import Expression, Given
+from sync_protocol.expressions import Expression, ExpressionFault, Given
 
 GIVEN = Given(now=datetime(2026, 11, 22, 14, 30, tzinfo=UTC), today=date(2026, 11, 22))
 SHAPES: dict[str, SqlShape] = {
@@ -161,6 +163,25 @@ def test_letters_that_change_case_beyond_ascii_are_known() -> None:
     reached = {part for letter in changing for part in letter.lower() if not part.isascii()} | set(changing)
     assert not [letter for letter in reached if is_plainly_cased(letter)]
     assert is_plainly_cased("abc XYZ 123 גליל %_")
+
+
+VOCABULARY = """
+( ) [ ] , . + - * / % == != < <= > >= in not and or is None True False if else for l tags score name expires arrived budget open
+sum( min( round( count( any( len( days( date( coalesce( abs( lower( starts_with( today() now() 'a' 'É' '' 0 1 2.5 1e400 1e-400
+"""
+
+
+@settings(max_examples=200)
+@given(st.lists(st.sampled_from(VOCABULARY.split()), max_size=12), st.sampled_from(["sqlite", "postgresql"]))
+def test_any_expression_is_written_in_sql_or_left_to_python(words: list[str], dialect: str) -> None:
+    try:
+        expression = Expression(" ".join(words))
+    except ExpressionFault:
+        return
+    partly = compile_filter_partly(expression, Typed(), GIVEN, dialect)
+    target = sqlite.dialect() if dialect == "sqlite" else postgresql.dialect()  # type: ignore[no-untyped-call]
+    assert str(partly.condition.compile(dialect=target, compile_kwargs={"literal_binds": True}))
+    assert (partly.rest is None) == (partly.why is None)
 
 
 @pytest.mark.parametrize("key", ["", "a'b", "A", "a.b", "a b", "_a", "1a", "a" * 200])
