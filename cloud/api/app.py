@@ -7,7 +7,7 @@ from fastapi import Depends, FastAPI
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cloud.api import kinds, records
+from cloud.api import kinds, openapi, records
 from cloud.api.asking import gate
 from cloud.api.deps import ApiDeps
 from cloud.api.problems import add_handlers
@@ -17,6 +17,8 @@ def create_api(deps: ApiDeps) -> FastAPI:
     """Everything below `/api`. Its own description is `/openapi.json`, made of the definitions in force."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False, dependencies=[Depends(gate)])
     app.state.deps = deps
+    app.state.documents = openapi.Documents()
+    app.include_router(openapi.router)
     app.include_router(kinds.router)
     app.include_router(records.router)
     add_handlers(app)

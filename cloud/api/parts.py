@@ -101,7 +101,9 @@ def named_versions(request: Request, *, demanded: bool) -> frozenset[str] | None
 
 def seen_already(request: Request, tag: str) -> bool:
     """Whether `If-None-Match` names this tag (weakly, RFC 9110, 13.1.2)."""
-    header = request.headers.get("if-none-match", "")
+    header = request.headers.get("if-none-match")
+    if header is None:
+        return False
     return header.strip() == "*" or any(one == tag for _, one in _tags(header))
 
 
@@ -112,6 +114,8 @@ def _tags(header: str) -> list[tuple[bool, str]]:
         if match is None:
             raise BadRequest("bad_tag")
         found.append((bool(match["weak"]), match["tag"]))
+    if not found:
+        raise BadRequest("bad_tag")
     return found
 
 

@@ -1,0 +1,219 @@
+"""The description of the interface (OpenAPI 3.1), made of the definitions in force: only kinds, fields and actions that the
+asker has."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from fastapi import APIRouter, Request, Response
+
+from cloud.api import saying
+from cloud.api.asking import reading
+from cloud.api.deps import ApiDeps
+from cloud.api.kinds import fields_seen, kinds_seen
+from cloud.api.operations import CHANGING, Operation, event, in_header, in_path, in_query, known, match, name, problem, ref
+from cloud.api.parts import MAX_KEY, parameters
+from cloud.api.records import DEFAULT_LIMIT, KEPT, MAX_EVENTS, MAX_SOURCE, MAX_SOURCE_KEY
+from cloud.api.schemas import MAX_REF, Schema, answered, both_languages, closed, listed, nullable, reason, taken
+from cloud.kernel.access import ARCHIVE, CONFIGURE, CREATE, TRANSITION, WRITE, Grant
+from cloud.objects.caller import Caller
+from cloud.objects.definition import ObjectDef
+from cloud.objects.permits import Reach
+from cloud.objects.query import MAX_LIMIT
+
+KEPT_DOCUMENTS = 64
+"""As many askers with different permissions are there at a time; a document is some 100 kB."""
+
+UNSORTED = frozenset({"json", "refs", "choices"})
+
+router = APIRouter()
+
+
+@dataclass
+class Documents:
+    """Those made lately: making one anew takes longer than most answers. By state of the definitions and permissions."""
+
+    kept: OrderedDict[tuple[int, tuple[Grant, ...]], Schema] = field(default_factory=OrderedDict)
+
+    def get(self, at: Caller) -> Schema:
+        """For this asker, with the definitions in force."""
+        key = (at.objects.stamp, at.access.grants)
+        found = self.kept.pop(key, None)
+        if found is None:
+            found = document(at)
+        self.kept[key] = found
+        if len(self.kept) > KEPT_DOCUMENTS:
+            self.kept.popitem(last=False)
+        return found
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    """This description."""
+    parameters(request, ())
+    documents: Documents = request.app.state.documents
+    deps: ApiDeps = request.app.state.deps
+    async with reading(request) as at:
+        found = documents.get(at)
+    schemes = {
+        "key": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": deps.cookie},
+        "token": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
+    }
+    components = {**found["components"], "securitySchemes": schemes}
+    return saying.answer({**found, "servers": [{"url": request.scope.get("root_path", "") or "/"}], "components": components})
+
+
+def document(at: Caller) -> Schema:
+    """The whole document but what depends on where it is served."""
+    schemas: dict[str, Schema] = {"Problem": problem(), "Event": event()}
+    paths: dict[str, Schema] = {}
+    for path, method, operation in _common(at):
+        paths.setdefault(path, {})[method] = operation.document()
+    for one in kinds_seen(at):
+        schemas[one.key] = answered(one, fields_seen(at, one.key))
+        for path, method, operation in _OfKind(at, one).all():
+            paths.setdefault(path, {})[method] = replace(operation, under=one.key).document()
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Tallybox",
+            "version": "1",
+            "description": "Records of every kind. Lists are filtered by expressions over a kind's fields.",
+        },
+        "security": [{"key": []}, {"session": [], "token": []}],
+        "paths": paths,
+        "components": {"schemas": schemas},
+    }
+
+
+Line = tuple[str, str, Operation]
+"""Path, method, operation."""
+
+
+def _common(at: Caller) -> Iterator[Line]:
+    shown = {"key": {"type": "string"}, "label": both_languages()}
+    item: Schema = {"type": "object", "required": ["key", "label"], "properties": shown}
+    many = closed({"items": listed(item)})
+    yield "/o", "get", Operation("kinds", "Kinds that the asker may read", many)
+    yield "/defs", "get", Operation("definitions", "Definitions of all kinds that the asker may read", many)
+    yield "/openapi.json", "get", Operation("openapi", "This description", {"type": "object"})
+    readable = [one.key for one in kinds_seen(at)]
+    if readable:
+        kind = in_path("kind", {"enum": readable})
+        yield "/defs/{kind}", "get", Operation("definition", "One definition", item, (kind, known()), tag=True)
+    if any(at.access.may(key, CONFIGURE) for key in [*at.objects.definitions, ""]):
+        kind = in_path("kind", {"type": "string", "pattern": "^[a-z][a-z0-9_]{1,39}$"})
+        asked = (kind, match(required=True))
+        text: Schema = {"type": "string", "description": "A definition in YAML."}
+        yield "/defs/{kind}", "put", Operation(
+            "define", "Put a definition in force", item, asked, text, "application/yaml",
+            tag=True, made=True, also=(*CHANGING, "428"),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _OfKind:
+    """What can be done with one kind."""
+
+    at: Caller
+    one: ObjectDef
+
+    @property
+    def item(self) -> Schema:
+        return {"$ref": f"#/components/schemas/{self.one.key}"}
+
+    def may(self, action: str) -> bool:
+        return self.at.access.may(self.one.key, action) and not self.one.read_only
+
+    def operation(self, key: str, words: str, schema: Schema, *asked: Schema) -> Operation:
+        return Operation(f"{self.one.key}.{key}", f"{self.one.label.en}: {words}", schema, asked)
+
+    def all(self) -> Iterator[Line]:
+        whole, single = f"/o/{self.one.key}", f"/o/{self.one.key}/{{ref}}"
+        yield whole, "get", self.list()
+        if self.may(CREATE):
+            yield whole, "post", self.create()
+        yield single, "get", replace(self.operation("read", "Read", self.item, ref(), known()), tag=True)
+        if self.may(WRITE):
+            yield single, "patch", self.change()
+        yield f"{single}/history", "get", self.history()
+        actions = closed({"actions": listed({"type": "string"})})
+        yield f"{single}/actions", "get", self.operation("actions", "Transitions from here", actions, ref())
+        if self.at.rows(self.one.key).has("source"):
+            yield from self.by_source(f"{whole}/by/{{source}}/{{source_key}}")
+        if self.may(ARCHIVE):
+            body = closed({"reason": reason()}, required=())
+            yield f"{single}/archive", "post", self.act("archive", "Take out of the lists", body)
+            yield f"{single}/restore", "post", self.act("restore", "Put back", body)
+        for key, label in {each.key: each.label for each in self.one.transitions}.items():
+            if self.at.access.may(self.one.key, f"{TRANSITION}{key}"):
+                yield f"{single}/do/{key}", "post", self.transition(key, label.en)
+
+    def list(self) -> Operation:
+        sorts = ", ".join(each.key for each in self.one.live if each.type not in UNSORTED)
+        count = closed({"number": {"type": "integer"}, "or_more": {"type": "boolean"}})
+        text, pages = {"type": "string"}, {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+        page = {"items": listed(self.item), "next": nullable(text), "count": count, "outside": text}
+        return self.operation(
+            "list",
+            "List",
+            closed(page, required=("items", "next")),
+            in_query("filter", text, "A condition over the fields, as `score > 5 and city == 'Haifa'`."),
+            in_query("sort", text, f"A field, `-` before it for the other way round: {sorts}."),
+            in_query("fields", text, "Fields wanted in `values`, with commas between."),
+            in_query("limit", pages),
+            in_query("after", text, "`next` of the page before."),
+            in_query("archived", {"enum": list(KEPT), "default": "live"}),
+            in_query("count", {"enum": ["true", "false"]}, "Whether to count as well (up to 1000)."),
+        )
+
+    def history(self) -> Operation:
+        pages = {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS, "default": DEFAULT_LIMIT}
+        page = closed({"items": listed({"$ref": "#/components/schemas/Event"}), "next": nullable({"type": "integer"})})
+        after = in_query("after", {"type": "integer", "minimum": 0, "maximum": 10**15})
+        return self.operation("history", "History, oldest first", page, ref(), in_query("limit", pages), after)
+
+    def create(self) -> Operation:
+        values = self.values(CREATE, new=True)
+        uid = {"type": ["string", "null"], "format": "uuid", "description": "Said again, it is the same record."}
+        body = {"values": values, "uid": uid, "ref": self.number(), "reason": reason()}
+        key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"}
+        return replace(
+            self.operation("create", "Make", self.item, in_header("Idempotency-Key", key, "In place of `uid`.")),
+            body=closed(body, required=("values",) if values.get("required") else ()),
+            tag=True,
+            made=True,
+            also=("409", "413", "415", "422"),
+        )
+
+    def change(self) -> Operation:
+        body = closed({"values": self.values(WRITE, new=False), "reason": reason()}, required=())
+        found = self.operation("change", "Change", self.item, ref(), match(required=True))
+        return replace(found, body=body, tag=True, also=(*CHANGING, "428"))
+
+    def by_source(self, path: str) -> Iterator[Line]:
+        source = (in_path("source", name(MAX_SOURCE)), in_path("source_key", name(MAX_SOURCE_KEY)))
+        read = self.operation("read_by_source", "Read by another system's number", self.item, *source, known())
+        yield path, "get", replace(read, tag=True, also=("422",))
+        if self.may(CREATE) and self.may(WRITE):
+            body = {"values": self.values(CREATE, new=False), "ref": self.number(), "reason": reason()}
+            words = "Make or change by another system's number"
+            put = self.operation("upsert", words, self.item, *source, match(required=False))
+            yield path, "put", replace(put, body=closed(body, required=()), tag=True, made=True, also=CHANGING)
+
+    def transition(self, key: str, words: str) -> Operation:
+        body = {"reason": reason()}
+        if self.may(WRITE):
+            body["values"] = self.values(WRITE, new=False)
+        return self.act(f"do_{key}", words, closed(body, required=()))
+
+    def act(self, key: str, words: str, body: Schema) -> Operation:
+        found = self.operation(key, words, self.item, ref(), match(required=False))
+        return replace(found, body=body, body_required=False, tag=True, also=CHANGING)
+
+    def values(self, action: str, *, new: bool) -> Schema:
+        return taken(self.one, Reach(tuple(way.mask for way in self.at.access.ways(self.one.key, action))), new=new)
+
+    def number(self) -> Schema:
+        return {"type": ["string", "null"], "maxLength": MAX_REF, "description": "A number that comes from elsewhere."}

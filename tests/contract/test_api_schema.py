@@ -1,0 +1,108 @@
+"""The interface does what its own description says, whatever is sent: no failure of ours, every refusal a problem document."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis.errors import Unsatisfiable
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from cloud.objects import service
+from tests.integration.api_server import ApiServer
+from tests.integration.api_world import ALL, ApiSite
+from tests.integration.object_world import make_world
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_schema_conformance,
+    response_headers_conformance,
+]
+REFUSED = ["400", "403", "404", "405", "409", "412", "413", "415", "422", "428"]
+CONFIG = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSED}}})
+THERE = {"company": "C-0001", "visit": "V-2026-0001"}
+"""Records that are there, for paths that lead to one."""
+
+
+async def furnish(site: ApiSite) -> str:
+    """One record of each kind, and a key that opens everything."""
+    async with site.sessions.write() as session:
+        at = await site.world.caller(session)
+        await service.create(at, "company", {"name": "A"})
+        await service.create(at, "visit", {"subject": "x", "company": "C-0001"})
+    return await site.key((await site.role(*ALL), ""))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[ApiServer]:
+    folder = tmp_path_factory.mktemp("api")
+    shutil.copyfile(sqlite_template, folder / "api.db")
+    with ApiServer(folder / "api.db", make_world(folder), furnish) as server:
+        yield server
+
+
+def headers(served: ApiServer) -> dict[str, str]:
+    return {"Authorization": f"Bearer {served.key}"}
+
+
+def asked(served: ApiServer, examples: int, mode: schemathesis.GenerationMode) -> None:
+    """Every operation with generated requests: to records that are there, and to any."""
+    document = requests.get(f"{served.url}/openapi.json", headers=headers(served), timeout=20).json()
+    document["security"] = []
+    nothing_to_get_wrong = set()
+    for found in schemathesis.openapi.from_dict(document, config=CONFIG).get_all_operations():
+        operation = found.ok()
+        kind = operation.path.split("/")[2] if operation.path.count("/") > 1 else ""
+        ref = {"ref": THERE[kind]} if kind in THERE and "{ref}" in operation.path else None
+        for path_parameters in [ref, None] if ref and mode is schemathesis.GenerationMode.POSITIVE else [ref]:
+            try:
+                run(served, operation, examples, mode, path_parameters)
+            except Unsatisfiable:
+                nothing_to_get_wrong.add(operation.path.rpartition("/")[2])
+    wrong = {"o", "defs", "openapi.json", "actions"} if mode is schemathesis.GenerationMode.NEGATIVE else set()
+    assert nothing_to_get_wrong == wrong
+
+
+def run(
+    served: ApiServer, operation: Any, examples: int, mode: schemathesis.GenerationMode, path_parameters: dict[str, str] | None
+) -> None:
+    checks = [*CHECKS, *([negative_data_rejection] if mode is schemathesis.GenerationMode.NEGATIVE else [])]
+
+    @settings(max_examples=examples, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode, path_parameters=path_parameters))
+    def one(case: schemathesis.Case) -> None:
+        answer = case.call(base_url=served.url, session=session, headers=headers(served))
+        case.validate_response(answer, checks=checks)
+        if answer.status_code >= 400:
+            assert answer.headers["content-type"] == ["application/problem+json"], answer.headers
+
+    with requests.Session() as session:
+        one()
+
+
+def test_right_requests_are_answered_as_described(served: ApiServer) -> None:
+    asked(served, 4, schemathesis.GenerationMode.POSITIVE)
+
+
+def test_wrong_requests_are_refused_as_described(served: ApiServer) -> None:
+    asked(served, 4, schemathesis.GenerationMode.NEGATIVE)
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("mode", [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE])
+def test_many_requests_are_answered_as_described(served: ApiServer, mode: schemathesis.GenerationMode) -> None:
+    asked(served, 100, mode)
