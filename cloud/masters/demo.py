@@ -1,81 +1,53 @@
 """Master data of an invented food wholesaler, to try the product with."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloud.db.base import Base
 from cloud.kernel.actor import Taken
 from cloud.kernel.transition import transition
+from cloud.masters.demo_parties import HOUSE, PARTIES, DemoParty
+from cloud.masters.demo_places import DEVICES, LAYOUTS, LOCATIONS, WEIGHTS, DemoDevice, DemoLocation
+from cloud.masters.demo_products import (
+    HOTEL_CATEGORIES,
+    HOTEL_FROM,
+    HOTEL_SHARE,
+    KITS,
+    LISTS,
+    PRODUCTS,
+    DemoProduct,
+    gtin,
+)
+from cloud.masters.identity import HOUSE_COUNTRY, keys_of
 from cloud.masters.machine import PURCHASE_ORDER
-from cloud.masters.models import OrderLine, Party, Product, ProductCode, PurchaseOrder, Site, Station
+from cloud.masters.models import (
+    BomLine,
+    Calibration,
+    Device,
+    LabelLayout,
+    Location,
+    OrderLine,
+    Party,
+    PartyContact,
+    PartyKey,
+    Price,
+    PriceList,
+    Product,
+    ProductCode,
+    PurchaseOrder,
+    Site,
+    Station,
+)
 from cloud.people.accounts import NewUser, create_user, user_by_login
 from cloud.people.models import Role
 
 STATION = "receiving-1"
-ORGANISATION = "Galil Fine Foods"
-
-
-@dataclass(frozen=True, slots=True)
-class _Product:
-    sku: str
-    name: str
-    name_he: str
-    unit: str
-    gtin: str | None
-    """GS1 Israel's prefix 729, a made-up company, the check digit as GS1 General Specifications 7.9.1 computes it."""
-    tracking: str = "none"
-    expiry: str = "none"
-    identity: str = "optional"
-    weight: str = "optional"
-    over: str = "0"
-    codes: tuple[tuple[str, str], ...] = ()
-
-
-PRODUCTS = (
-    _Product(
-        "CHK-CUB",
-        "Chicken breast, cubed",
-        "חזה עוף קוביות",
-        "kg",
-        "07290001234563",
-        "lot",
-        "required",
-        "required",
-        "required",
-        "0.05",
-    ),
-    _Product(
-        "SLM-FIL",
-        "Salmon fillet, chilled",
-        "פילה סלמון מצונן",
-        "kg",
-        "07290001234570",
-        "lot",
-        "required",
-        "required",
-        "required",
-        "0.03",
-    ),
-    _Product(
-        "ALM-WHL", "Almonds, whole", "שקדים שלמים", "kg", "07290001234587", "lot", "required", "optional", "required", "0.02"
-    ),
-    _Product("TAH-RAW", "Raw tahini 500 g", "טחינה גולמית 500 גרם", "{pcs}", "07290001234594", "lot", "required", "required"),
-    _Product("OIL-OLV", "Olive oil 750 ml", "שמן זית 750 מ״ל", "{pcs}", "07290001234600", "lot", "required"),
-    _Product("BOX-450", "Carton box 450 mm", "קרטון 450 מ״מ", "{pcs}", "07290001234617", codes=(("supplier", "KRT-450"),)),
-    _Product(
-        "FLM-500", "Stretch film roll", "גליל סטרץ׳", "{pcs}", None, codes=(("own", "FLM-500"), ("supplier", "SF-23-500"))
-    ),
-    _Product("SUG-BLK", "Sugar, bulk", "סוכר בתפזורת", "kg", "07290001234624", "lot", "none", "optional", "optional", "0.01"),
-)
-
-SUPPLIERS = (
-    ("SUP-014", "Golan Poultry and Fish", "עופות ודגי הגולן"),
-    ("SUP-027", "Carmel Pantry", "מזווה הכרמל"),
-    ("SUP-033", "Kinneret Packaging", "אריזות כנרת"),
-)
+ORGANISATION = HOUSE.name
 
 ORDERS: tuple[tuple[str, str, tuple[tuple[str, str, str], ...]], ...] = (
     ("PO-2026-0041", "SUP-014", (("CHK-CUB", "120.000", "kg"), ("SLM-FIL", "40.000", "kg"))),
@@ -93,32 +65,212 @@ PEOPLE = (
 async def load_demo(
     session: AsyncSession, taken: Taken, *, pins: Mapping[str, str], passwords: Mapping[str, str] | None = None
 ) -> bool:
-    """Fill an empty database: one site with station `receiving-1`, 3 suppliers, 8 products, 3 confirmed orders, 3 people.
+    """Fill an empty database: a site with station `receiving-1`, its locations and devices, parties, products with codes, kits
+    and prices, 3 confirmed orders, 3 people.
 
     `pins` and `passwords` are by login (`dana`, `omar`, `noa`); who has none gets none. False when the station is there
     already, and nothing is changed then.
     """
     if await session.scalar(select(Station.id).where(Station.code == STATION)) is not None:
         return False
-    site = Site(code="galil", name="Galil warehouse", name_he="מחסן גליל")
-    session.add_all([site, Station(code=STATION, name="Receiving 1", name_he="קבלה 1", site=site)])
-    suppliers = {ref: Party(ref=ref, name=name, name_he=name_he, roles=["supplier"]) for ref, name, name_he in SUPPLIERS}
-    products = {spec.sku: _product(spec) for spec in PRODUCTS}
-    session.add_all([*suppliers.values(), *products.values()])
+    parties = await _parties(session, taken)
+    products = await _products(session, taken, parties)
+    await _prices(session, taken, products)
+    site = await _places(session, taken, parties)
+    await _orders(session, taken, parties, products, site)
+    await _people(session, taken, pins, passwords or {})
+    return True
+
+
+async def bind_devices(session: AsyncSession, box_id: str) -> None:
+    """The demo's devices hang on this box."""
+    names = {one.code: one.box_device for one in DEVICES}
+    for device in await session.scalars(select(Device).where(Device.code.in_(names))):
+        device.box_id, device.box_device = box_id, names[device.code]
+
+
+def demo_codes(spec: DemoProduct) -> Iterable[tuple[str, str, str | None, str]]:
+    """Scheme, code, party and content of every code of a product."""
+    if spec.item is not None:
+        yield "gtin", gtin(spec.item), None, "1"
+        if spec.carton is not None:
+            yield "gtin", gtin(spec.item, 1), None, str(spec.carton)
+    yield from ((one.scheme, one.code, one.party, one.pack) for one in spec.codes)
+
+
+async def _add(session: AsyncSession, taken: Taken, rows: Iterable[Any]) -> None:
+    listed: list[Base] = list(rows)
+    for row in listed:
+        for name in ("created", "updated"):
+            setattr(row, f"{name}_at", taken.at)
+            setattr(row, f"{name}_by", taken.actor.name)
+    # Rows that fill the same columns go into one statement.
+    session.add_all(sorted(listed, key=lambda row: sorted(name for name, value in vars(row).items() if value is not None)))
+    await session.flush()
+
+
+async def _parties(session: AsyncSession, taken: Taken) -> dict[str, Party]:
+    found = {one.ref: _party(one) for one in PARTIES}
+    await _add(session, taken, found.values())
+    for one in PARTIES:
+        if one.parent is not None:
+            found[one.ref].parent_id = found[one.parent].id
+    await _add(session, taken, [
+        PartyContact(company_id=found[one.works_at].id, person_id=found[one.ref].id, job=one.job, is_primary=one.primary)
+        for one in PARTIES if one.works_at is not None
+    ])  # fmt: skip
+    for one in PARTIES:
+        keys = keys_of({"email": one.email, "phone": one.phone, "reg_no": one.reg_no}, HOUSE_COUNTRY)
+        session.add_all(PartyKey(party_id=found[one.ref].id, scheme=scheme, value=value) for scheme, value in sorted(keys))
+    return found
+
+
+def _party(one: DemoParty) -> Party:
+    address = {"use": "main", "street": one.street, "city": one.city, "postcode": None, "country": HOUSE_COUNTRY}
+    return Party(
+        ref=one.ref,
+        kind=one.kind,
+        name=one.name,
+        name_he=one.name_he,
+        roles=list(one.roles),
+        reg_no=one.reg_no,
+        phone=one.phone,
+        email=one.email,
+        segment=one.segment,
+        employees=one.employees,
+        language=one.language,
+        addresses=[address] if one.city else [],
+    )
+
+
+async def _products(session: AsyncSession, taken: Taken, parties: Mapping[str, Party]) -> dict[str, Product]:
+    found = {one.sku: _product(one, parties) for one in PRODUCTS}
+    await _add(session, taken, found.values())
+    await _add(session, taken, [
+        ProductCode(
+            scheme=scheme, code=code, product=found[spec.sku], party_id=parties[party].id if party else None,
+            pack_qty=Decimal(pack),
+        )
+        for spec in PRODUCTS for scheme, code, party, pack in demo_codes(spec)
+    ])  # fmt: skip
+    await _add(session, taken, [
+        BomLine(
+            parent_id=found[kit].id, child_id=found[part].id, quantity=Decimal(quantity), unit=unit, scrap=Decimal(scrap)
+        )
+        for kit, part, quantity, unit, scrap in KITS
+    ])  # fmt: skip
+    return found
+
+
+def _product(spec: DemoProduct, parties: Mapping[str, Party]) -> Product:
+    low, high = (Decimal(one) for one in spec.temps) if spec.temps else (None, None)
+    return Product(
+        sku=spec.sku,
+        name=spec.name,
+        name_he=spec.name_he,
+        kind=spec.kind,
+        category=spec.category,
+        unit=spec.unit,
+        tracking=spec.tracking,
+        expiry=spec.expiry,
+        min_life_days=spec.life,
+        unit_weight=Decimal(spec.unit_weight) if spec.unit_weight else None,
+        identity_policy=spec.identity,
+        weight_policy=spec.weight,
+        over_tolerance=Decimal(spec.over),
+        temp_min=low,
+        temp_max=high,
+        owner_id=parties[spec.owner].id if spec.owner else None,
+    )
+
+
+async def _prices(session: AsyncSession, taken: Taken, products: Mapping[str, Product]) -> None:
+    lists = {ref: PriceList(ref=ref, name=name, name_he=name_he, segment=segment) for ref, name, name_he, segment in LISTS}
+    await _add(session, taken, lists.values())
+    general, hotels = lists.values()
+    rows = []
     for spec in PRODUCTS:
-        gtin = (("gtin", spec.gtin),) if spec.gtin else ()
-        session.add_all(ProductCode(scheme=s, code=c, product=products[spec.sku]) for s, c in (*gtin, *spec.codes))
+        price, product = Decimal(spec.price), products[spec.sku].id
+        if price:
+            rows.append(Price(list_id=general.id, product_id=product, price=price))
+        if spec.category in HOTEL_CATEGORIES:
+            lower = price * Decimal(HOTEL_SHARE)
+            rows.append(Price(list_id=hotels.id, product_id=product, from_qty=Decimal(HOTEL_FROM), price=lower))
+    await _add(session, taken, rows)
+
+
+async def _places(session: AsyncSession, taken: Taken, parties: Mapping[str, Party]) -> Site:
+    site = Site(code="galil", name="Galil warehouse", name_he="מחסן גליל", address="7 HaYotsrim St., Karmiel")
+    await _add(session, taken, [site])
+    locations = {one.code: _location(one, site, parties) for one in LOCATIONS}
+    await _add(session, taken, locations.values())
+    for one in LOCATIONS:
+        if one.parent is not None:
+            locations[one.code].parent_id = locations[one.parent].id
+    station = Station(code=STATION, name="Receiving 1", name_he="קבלה 1", site=site, location_id=locations["GAL-RCV"].id)
+    await _add(session, taken, [station])
+    devices = {one.code: _device(one, station, taken) for one in DEVICES}
+    await _add(session, taken, devices.values())
+    await _add(session, taken, [
+        Calibration(
+            ref=f"CAL-{number:04}", device_id=row.id, day=row.calibrated_on, due=row.calibration_due,
+            by="Galilee Metrology · מטרולוגיה גליל", certificate_no=f"GM-{row.serial}", weights=WEIGHTS,
+        )
+        for number, row in enumerate(devices.values(), 1) if row.calibrated_on is not None
+    ])  # fmt: skip
+    await _add(session, taken, [
+        LabelLayout(ref=ref, party_id=parties[party].id, name=name, example=example, rules=rules)
+        for ref, party, name, example, rules in LAYOUTS
+    ])  # fmt: skip
+    return site
+
+
+def _location(one: DemoLocation, site: Site, parties: Mapping[str, Party]) -> Location:
+    low, high = (Decimal(temp) for temp in one.temps) if one.temps else (None, None)
+    return Location(
+        code=one.code,
+        name=one.name,
+        name_he=one.name_he,
+        site_id=site.id,
+        usage=one.usage,
+        hold=one.hold,
+        temperature_class=one.cold,
+        temp_min=low,
+        temp_max=high,
+        owner_id=parties[one.owner].id if one.owner else None,
+    )
+
+
+def _device(one: DemoDevice, station: Station, taken: Taken) -> Device:
+    done = None if one.calibrated is None else taken.at.date() - timedelta(days=one.calibrated[0])
+    return Device(
+        code=one.code,
+        name=one.name,
+        name_he=one.name_he,
+        kind=one.kind,
+        driver=one.driver,
+        maker=one.maker,
+        model=one.model,
+        serial=one.serial,
+        station_id=station.id,
+        calibrates=one.calibrated is not None,
+        calibrated_on=done,
+        calibration_due=None if done is None or one.calibrated is None else done + timedelta(days=one.calibrated[1]),
+    )
+
+
+async def _orders(
+    session: AsyncSession, taken: Taken, parties: Mapping[str, Party], products: Mapping[str, Product], site: Site
+) -> None:
     for ref, supplier, lines in ORDERS:
-        order = PurchaseOrder(ref=ref, supplier=suppliers[supplier], site=site, created_at=taken.at)
+        order = PurchaseOrder(ref=ref, supplier=parties[supplier], site=site, currency="ILS", ordered_on=taken.at.date())
         order.lines = [
             OrderLine(line=str(number), product=products[sku], quantity=Decimal(quantity), unit=unit)
             for number, (sku, quantity, unit) in enumerate(lines, 1)
         ]
-        session.add(order)
-        await session.flush()
+        await _add(session, taken, [order])
+        await _add(session, taken, order.lines)
         await transition(session, PURCHASE_ORDER, order, "confirm", taken)
-    await _people(session, taken, pins, passwords or {})
-    return True
 
 
 async def _people(session: AsyncSession, taken: Taken, pins: Mapping[str, str], passwords: Mapping[str, str]) -> None:
@@ -126,17 +278,3 @@ async def _people(session: AsyncSession, taken: Taken, pins: Mapping[str, str], 
         if await user_by_login(session, login) is None:
             new = NewUser(login, name, role, password=passwords.get(login), pin=pins.get(login), locale=locale)
             await create_user(session, new, taken)
-
-
-def _product(spec: _Product) -> Product:
-    return Product(
-        sku=spec.sku,
-        name=spec.name,
-        name_he=spec.name_he,
-        unit=spec.unit,
-        tracking=spec.tracking,
-        expiry=spec.expiry,
-        identity_policy=spec.identity,
-        weight_policy=spec.weight,
-        over_tolerance=Decimal(spec.over),
-    )

@@ -51,7 +51,8 @@ async def before_location(session: AsyncSession, row: Location, changes: Mapping
             raise Refused("other_site", field="parent")
         await refuse_circle(session, "location", (Location.id, Location.parent_id), row.id, row.parent_id)
     if row.id is not None and "site" in changes:
-        below = await session.scalar(select(Location.code).where(Location.parent_id == row.id).limit(1))
+        elsewhere = (Location.parent_id == row.id, Location.site_id != row.site_id)
+        below = await session.scalar(select(Location.code).where(*elsewhere).limit(1))
         if below is not None:
             raise Refused("other_site", field="site", ref=below)
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 from sqlalchemy import select
@@ -12,7 +13,7 @@ from cloud.kernel.actor import Taken
 from cloud.masters.gtin import gtin14
 from cloud.masters.models import BomLine, OrderLine, Party, Price, Product, ProductCode, Unit
 from cloud.masters.trees import hold, leads_to
-from cloud.masters.units import BUILT_IN, countable, ratio, units_of
+from cloud.masters.units import BUILT_IN, Factor, countable, ratio, units_of
 
 OF_NOBODY = frozenset({"gtin", "udi", "own"})
 """Schemes whose codes mean the same whoever's label they stand on."""
@@ -127,10 +128,6 @@ async def before_unit(_session: AsyncSession, row: Unit, changes: Mapping[str, A
         raise Refused("unit_form", field="code", unit=row.code[:40])
     row.numerator, row.denominator = row.numerator or 1, row.denominator or 1
     built_in = BUILT_IN.get(row.code)
-    if built_in is None:
-        return
-    factor = built_in.factor
-    if (row.dimension, row.numerator, row.denominator) != (built_in.dimension, factor.numerator, factor.denominator):
-        raise Refused(
-            "unit_built_in", field=next((name for name in ("dimension", "numerator", "denominator") if name in changes), "code")
-        )
+    if built_in not in {None, Factor(row.dimension, Fraction(row.numerator, row.denominator))}:
+        names = ("dimension", "numerator", "denominator")
+        raise Refused("unit_built_in", field=next((name for name in names if name in changes), "code"))

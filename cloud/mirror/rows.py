@@ -1,6 +1,6 @@
 """What one station's mirror should hold: master data as the models of the contract between box and cloud."""
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from sqlalchemy import select
@@ -11,7 +11,7 @@ from cloud.masters.models import Party, Product, ProductCode, PurchaseOrder, Sta
 from cloud.people.models import Role, User
 from sync_protocol import masters
 from sync_protocol.mirror import Key
-from sync_protocol.quantity import plain
+from sync_protocol.quantity import UNITS, plain
 
 _AT_BOX = {Role.OPERATOR: "operator", Role.SUPERVISOR: "supervisor", Role.ADMIN: "supervisor"}
 
@@ -54,8 +54,12 @@ async def _people(session: AsyncSession) -> list[masters.Person]:
 
 
 async def _products(session: AsyncSession) -> list[masters.Product]:
-    rows = await session.scalars(select(Product).where(Product.archived.is_(False)))
+    rows = await session.scalars(select(Product).where(*_RECEIVED))
     return [_product(row) for row in rows]
+
+
+_RECEIVED = (Product.archived.is_(False), Product.kind != "service", Product.unit.in_(UNITS))
+"""Goods in units that a box counts and weighs in: others are received without one."""
 
 
 def _product(row: Product) -> masters.Product:
@@ -75,10 +79,24 @@ def _product(row: Product) -> masters.Product:
 
 
 async def _codes(session: AsyncSession) -> list[masters.Code]:
-    rows = await session.scalars(
-        select(ProductCode).join(Product).where(Product.archived.is_(False), ProductCode.archived.is_(False))
+    """Codes that mean one product to a box, which does not know whose label it reads."""
+    rows = await session.execute(
+        select(ProductCode.scheme, ProductCode.code, Product.sku)
+        .join(Product, Product.id == ProductCode.product_id)
+        .where(*_RECEIVED, ProductCode.archived.is_(False), ProductCode.scheme.in_(_SCHEMES))
+        .order_by(ProductCode.id)
     )
-    return [masters.Code.model_validate({"scheme": row.scheme, "code": row.code, "product": row.product.sku}) for row in rows]
+    named: dict[tuple[str, str], set[str]] = {}
+    for scheme, code, sku in rows:
+        named.setdefault((scheme, code), set()).add(sku)
+    return [
+        masters.Code.model_validate({"scheme": scheme, "code": code, "product": next(iter(skus))})
+        for (scheme, code), skus in named.items()
+        if len(skus) == 1
+    ]
+
+
+_SCHEMES = get_args(masters.Code.model_fields["scheme"].annotation)
 
 
 async def _orders(session: AsyncSession, station: Station) -> list[PurchaseOrder]:
@@ -96,6 +114,7 @@ def _order(row: PurchaseOrder) -> masters.Order:
             received=plain(line.received),
         )
         for line in row.lines
+        if line.unit in UNITS and not line.archived
     ]
     return masters.Order(ref=row.ref, supplier=row.supplier.ref, lines=lines)
 
