@@ -16,12 +16,16 @@ from cloud.web.access import gate, public
 from cloud.web.assets import Assets
 from cloud.web.errors import DatabaseAway, NotThere, WebFault
 from cloud.web.objects.routes import forms, lists, records
+from cloud.web.programs import CAPPED_ITSELF, add_interface
+from cloud.web.reads.around import UPLOAD
 from cloud.web.rendering import Renderer
 from cloud.web.routes import (
     api,
+    around,
     blobs,
     boxes,
     decisions,
+    found,
     home,
     hooks,
     jobs,
@@ -35,13 +39,30 @@ from cloud.web.routes import (
     sign_in,
 )
 from cloud.web.settings import StaffDeps
-from cloud.web.shield import Shield
+from cloud.web.shield import MAX_BODY, Shield
 
 log = structlog.get_logger()
 
-SUBJECTS = (sign_in, passkeys, provider, home, receipts, decisions, boxes, blobs, jobs, hooks, me, people, roles, keys, api)
+SUBJECTS = (
+    sign_in,
+    passkeys,
+    provider,
+    home,
+    receipts,
+    decisions,
+    boxes,
+    blobs,
+    jobs,
+    hooks,
+    me,
+    people,
+    roles,
+    keys,
+    found,
+    api,
+)
 # In this order: a record's own address takes what the others leave.
-OBJECTS = (lists, forms, records)
+OBJECTS = (lists, forms, around, records)
 _VERSION = re.compile(r"[0-9a-f]{16}")
 
 
@@ -54,6 +75,7 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
     app.state.renderer = Renderer.build(assets, deps.settings)
     for routes in (*SUBJECTS, *OBJECTS):
         app.include_router(routes.router)
+    add_interface(app, deps, app.state.renderer.catalogues, app.state.rates)
 
     @app.get("/static/{version}/{name}")
     @public
@@ -74,7 +96,12 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
         app.add_exception_handler(fault, faults.answer)
     for trouble in (OperationalError, InterfaceError, PoolTimeout):
         app.add_exception_handler(trouble, _database_away)
-    app.add_middleware(Shield, hosts=deps.settings.hosts)
+    app.add_middleware(
+        Shield,
+        hosts=deps.settings.hosts,
+        capped_itself=CAPPED_ITSELF,
+        larger={f"{UPLOAD}/": deps.settings.max_file + MAX_BODY},
+    )
     return app
 
 

@@ -19,7 +19,17 @@ LIBRARY_FILES: dict[str, str] = {
     "noto-sans-hebrew-400.woff2": "@fontsource/noto-sans-hebrew/files/noto-sans-hebrew-hebrew-400-normal.woff2",
     "noto-sans-hebrew-600.woff2": "@fontsource/noto-sans-hebrew/files/noto-sans-hebrew-hebrew-600-normal.woff2",
 }
-OWN_FILES = ("staff.css", "proof.css", "people.css", "objects.css", "staff.js", "objects.js", "passkeys.js", "icons.svg")
+OWN_FILES = (
+    "staff.css",
+    "proof.css",
+    "people.css",
+    "objects.css",
+    "around.css",
+    "staff.js",
+    "objects.js",
+    "passkeys.js",
+    "icons.svg",
+)
 
 TYPES = {
     ".css": "text/css; charset=utf-8",

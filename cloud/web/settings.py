@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from cloud.around.kept import MAX_FILE
 from cloud.blobs.store import BlobStore
 from cloud.clock import Clock, system_clock
 from cloud.db.engine import Sessions
@@ -28,6 +29,8 @@ class StaffSettings:
     live_ms: int = 4000
     provider: Provider | None = None
     """Where staff may sign in besides; None: here only."""
+    max_file: int = MAX_FILE
+    """Bytes of one file that is put at a record."""
 
 
 @dataclass(frozen=True, slots=True)

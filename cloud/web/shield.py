@@ -1,6 +1,7 @@
 """What stands before every route: the names we answer to, a cap on bodies, and the headers that bind the browser."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,12 +29,19 @@ TRANSPORT = "max-age=31536000"
 
 class Shield:
     """ASGI middleware; wraps the whole application, so that errors and files get the headers too. Bodies of routes below one of
-    `capped_itself` are theirs to count."""
+    `capped_itself` are theirs to count; `larger` says of the beginnings of other paths how many bytes they take."""
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str], capped_itself: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str],
+        capped_itself: tuple[str, ...] = (),
+        larger: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self._app = app
         self._hosts = frozenset(host.lower() for host in hosts)
         self._capped_itself = capped_itself
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,14 +49,15 @@ class Shield:
             return
         headers = Headers(scope=scope)
         dressed = _dressed(send, https=scope["scheme"] == "https")
+        cap = next((size for path, size in self._larger.items() if scope["path"].startswith(path)), MAX_BODY)
         if host_name(headers.get("host", "")) not in self._hosts:
             await _plain(dressed, 421, b"unknown host\n")
         elif scope["path"].startswith(self._capped_itself):
             await self._app(scope, receive, dressed)
-        elif _announced(headers) > MAX_BODY:
+        elif _announced(headers, cap) > cap:
             await _plain(dressed, 413, b"too large\n")
         else:
-            await self._app(scope, _capped(receive), dressed)
+            await self._app(scope, _capped(receive, cap), dressed)
 
 
 def host_name(host: str) -> str:
@@ -59,19 +68,19 @@ def host_name(host: str) -> str:
     return name.partition(":")[0]
 
 
-def _announced(headers: Headers) -> int:
+def _announced(headers: Headers, cap: int) -> int:
     length = headers.get("content-length", "0")
-    return int(length) if length.isascii() and length.isdigit() and len(length) < 16 else MAX_BODY + 1
+    return int(length) if length.isascii() and length.isdigit() and len(length) < 16 else cap + 1
 
 
-def _capped(receive: Receive) -> Receive:
+def _capped(receive: Receive, cap: int) -> Receive:
     taken = 0
 
     async def bounded() -> Message:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > MAX_BODY:
+        if taken > cap:
             raise TooLarge
         return message
 
