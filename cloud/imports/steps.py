@@ -12,12 +12,15 @@ from cloud.imports.mapping import Plan, Policy, check_plan, remember
 from cloud.imports.models import WORKING, ImportJob, ImportRow, ImportStatus, Outcome
 from cloud.imports.work import APPLY, CHECK, UNDO, ImportWork
 from cloud.jobs.models import ENDED, Job
-from cloud.jobs.queue import cancel, enqueue
+from cloud.jobs.queue import How, cancel, enqueue
 from cloud.kernel.access import CREATE, READ, WRITE
 from cloud.kernel.actor import Taken
 from cloud.objects.caller import Caller
 
 KIND = "import"
+
+MAX_ATTEMPTS = 20
+"""Each goes on where the one before was; a large import may outlive several restarts."""
 
 PLANNED = frozenset({ImportStatus.STAGED, ImportStatus.CHECKED, ImportStatus.CHECKING})
 """From here a plan may be said, anew too: nothing was written yet."""
@@ -139,7 +142,7 @@ async def _ask(work: ImportWork, caller: Caller, row: ImportJob, job_kind: str, 
     args = {"import": row.uid, "actor": [actor.kind, actor.name, actor.role]}
     taken: Taken = work.named(caller.taken, row.uid)
     before = None if row.work is None else await caller.session.scalar(select(Job).where(Job.uid == row.work))
-    job = await enqueue(caller.session, job_kind, args, taken=taken, key=row.uid)
+    job = await enqueue(caller.session, job_kind, args, taken=taken, key=row.uid, how=How(max_attempts=MAX_ATTEMPTS))
     if before is not None and row.status == status and before.kind == job_kind:
         job.place, job.done = before.place, before.done
     row.status, row.work, row.trouble = status, job.uid, None

@@ -51,6 +51,8 @@ class ImportWork:
     registry: Registry
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     hooks: Hooks = field(default_factory=Hooks)
+    check_chunk: int = CHECK_CHUNK
+    write_chunk: int = WRITE_CHUNK
 
     def handlers(self) -> Handlers:
         """For the worker, by kind of job."""
@@ -72,7 +74,7 @@ class ImportWork:
         while True:
             async with job.sessions.read() as session:
                 at = await self._acting(session, job, row)
-                lines = await _lines(session, row.id, last)
+                lines = await _lines(session, row.id, last, self.check_chunk)
                 rows = at.rows(row.kind)
                 csv = row.format == "csv"
                 found = await check_rows(at, rows, plan, lines, len(row.head), seen, csv=csv)
@@ -82,7 +84,7 @@ class ImportWork:
                     await session.execute(update(ImportRow), [_found(*one) for one in await _ids(session, row.id, found)])
                     last = found[-1].number
                     step.advance, step.place, step.total = len(found), last, row.counts.get("rows")
-                if len(lines) < CHECK_CHUNK:
+                if len(lines) < self.check_chunk:
                     return await _finish(session, job, row, ImportStatus.CHECKED)
 
     async def _seen(self, job: RunningJob, row: ImportJob, plan: Plan) -> tuple[int, Seen]:
@@ -117,7 +119,7 @@ class ImportWork:
                     await _still(session, row, ImportStatus.APPLYING)
                     number = await self._write(session, job, row, plan)
                     step.advance, step.total = number, row.counts.get("rows")
-                    if number < WRITE_CHUNK:
+                    if number < self.write_chunk:
                         return await _finish(session, job, row, ImportStatus.APPLIED)
             except _Stopped as stopped:
                 async with job.sessions.write() as session, job.step(session):
@@ -129,18 +131,15 @@ class ImportWork:
     async def _write(self, session: AsyncSession, job: RunningJob, row: ImportJob, plan: Plan) -> int:
         open_ = (ImportRow.import_id == row.id, ImportRow.done.is_(None), ImportRow.outcome != Outcome.FAULTY)
         columns = (ImportRow.id, ImportRow.number, ImportRow.raw)
-        lines = (await session.execute(select(*columns).where(*open_).order_by(ImportRow.number).limit(WRITE_CHUNK))).all()
+        lines = (await session.execute(select(*columns).where(*open_).order_by(ImportRow.number).limit(self.write_chunk))).all()
         acting = await self._acting(session, job, row)
         marks: list[dict[str, Any]] = []
         for line in lines:
             # Each row with eyes of its own: one before it may be what it leads to.
             mark = await _mark(replace(acting), row, plan, line)
             marks.append({"id": line[0], **mark})
-            if mark["done"] == Done.FAULTY:
-                if plan.policy == "all":
-                    raise _Stopped(line[0], mark["faults"])
-                await session.flush()
-                session.expunge_all()
+            if mark["done"] == Done.FAULTY and plan.policy == "all":
+                raise _Stopped(line[0], mark["faults"])
         for same in _alike(marks):
             await session.execute(update(ImportRow), same)
         return len(lines)
@@ -153,9 +152,8 @@ class ImportWork:
             async with job.sessions.write() as session, job.step(session) as step:
                 await _still(session, row, ImportStatus.UNDOING)
                 open_ = (ImportRow.import_id == row.id, ImportRow.done.in_([Done.MADE, Done.CHANGED]))
-                query = select(ImportRow).where(*open_).order_by(ImportRow.number.desc()).limit(WRITE_CHUNK)
+                query = select(ImportRow).where(*open_).order_by(ImportRow.number.desc()).limit(self.write_chunk)
                 lines = list(await session.scalars(query))
-                session.expunge_all()
                 acting = await self._acting(session, job, row)
                 marks: list[dict[str, Any]] = []
                 for one in lines:
@@ -165,12 +163,10 @@ class ImportWork:
                         marks.append({"id": one.id, "done": Done.UNDONE, "faults": []})
                     except (Refused, NotFound) as exc:
                         marks.append({"id": one.id, "done": Done.KEPT, "faults": faults_of(exc, plan)})
-                        await session.flush()
-                        session.expunge_all()
                 if marks:
                     await session.execute(update(ImportRow), marks)
                 step.advance = len(lines)
-                if len(lines) < WRITE_CHUNK:
+                if len(lines) < self.write_chunk:
                     return await _finish(session, job, row, ImportStatus.UNDONE)
 
     async def _acting(self, session: AsyncSession, job: RunningJob, row: ImportJob) -> Caller:
@@ -209,9 +205,9 @@ async def _still(session: AsyncSession, row: ImportJob, status: ImportStatus) ->
         raise GiveUp(f"the import is not {status} any more")
 
 
-async def _lines(session: AsyncSession, import_id: int, last: int) -> Sequence[tuple[int, list[Any]]]:
+async def _lines(session: AsyncSession, import_id: int, last: int, limit: int) -> Sequence[tuple[int, list[Any]]]:
     query = select(ImportRow.number, ImportRow.raw).where(ImportRow.import_id == import_id, ImportRow.number > last)
-    return [(number, raw) for number, raw in await session.execute(query.order_by(ImportRow.number).limit(CHECK_CHUNK))]
+    return [(number, raw) for number, raw in await session.execute(query.order_by(ImportRow.number).limit(limit))]
 
 
 async def _ids(session: AsyncSession, import_id: int, found: Sequence[Finding]) -> list[tuple[int, Finding]]:

@@ -13,9 +13,10 @@ from cloud.db.engine import Sessions
 from cloud.errors import WrongState
 from cloud.imports.export import Format, export_rows
 from cloud.imports.mapping import Plan
-from cloud.imports.models import ImportJob, ImportRow, ImportStatus, Outcome
+from cloud.imports.models import Done, ImportJob, ImportRow, ImportStatus, Outcome
 from cloud.imports.staging import stage
 from cloud.imports.steps import ask_apply, ask_check, ask_undo, rows_of, standing
+from cloud.imports.upserting import Sent, upsert_many
 from cloud.imports.work import ImportWork
 from cloud.jobs.models import Job
 from cloud.jobs.worker import Worker
@@ -224,3 +225,68 @@ async def test_a_mapping_is_remembered_for_the_next_file_with_the_same_head(benc
     again = await bench.stage("company", content.replace("Oak", "Elm"))
     assert Plan.of_json((await bench.job(again)).plan) == said
     assert (await bench.rows(again, outcome=Outcome.NEW)) == []
+
+
+class Meanwhile:
+    """Puts rows in between the check of an import and its writing."""
+
+    def __init__(self, bench: Bench, world: World) -> None:
+        self.bench, self.world = bench, world
+
+    async def taken(self, *names: str) -> None:
+        async with self.bench.sessions.write() as session:
+            for name in names:
+                await service.create(await self.world.caller(session), "company", {"name": name})
+
+
+async def test_a_row_that_went_bad_since_its_check_stops_the_import(bench: Bench, world: World) -> None:
+    uid = await bench.stage("company", "ref,name\n" + "".join(f"R{n:03},name {n}\n" for n in range(120)))
+    await bench.check(uid)
+    await Meanwhile(bench, world).taken("name 60")
+    assert (await bench.apply(uid))["done"] == {"made": 50}
+    job = await bench.job(uid)
+    assert (job.status, job.trouble) == (ImportStatus.STOPPED, "row_failed")
+    assert await bench.faults(uid) == [(62, "name", "taken")]
+    assert (await bench.apply(uid, policy="good"))["done"] == {"made": 119}
+    assert (await bench.undo(uid))["done"] == {"undone": 119}
+
+
+async def test_the_good_rows_around_one_that_went_bad_are_taken(bench: Bench, world: World) -> None:
+    uid = await bench.stage("company", "ref,name,parent\nA,a,\nB,b,A\nC,c,B\nD,d,A\n")
+    await bench.check(uid)
+    await Meanwhile(bench, world).taken("b")
+    assert (await bench.apply(uid, policy="good"))["done"] == {"made": 2, "faulty": 2}
+    assert await bench.faults(uid) == [(3, "name", "taken"), (4, "parent", "no_such")]
+    async with bench.sessions.read() as session:
+        logged = await session.scalars(select(Event.ref).where(Event.kind == "company", Event.chain == uid))
+        assert list(logged) == ["A", "D"]
+
+
+async def test_what_was_undone_can_be_imported_again(bench: Bench) -> None:
+    content = "ref,name\nA,Oak\n"
+    for step in ("new", "changed"):
+        uid = await bench.stage("company", content)
+        assert (await bench.check(uid))["outcome"] == {step: 1}
+        await bench.apply(uid)
+        assert [one["name"] for one in await bench.records("company")] == ["Oak"]
+        assert (await bench.undo(uid))["done"] == {"undone": 1}
+        assert await bench.records("company") == []
+
+
+async def test_another_system_keeps_records_in_step_by_its_keys(bench: Bench, world: World) -> None:
+    sent = [
+        Sent("1", {"name": "Head"}),
+        Sent("2", {"name": "Arm", "parent": {"key": "1"}}),
+        Sent("3", {"name": "Leg", "parent": {"key": "9"}}),
+        Sent("4", {"name": "Foot", "credit": "many"}),
+        Sent("5", {"name": "Eye", "parent": {"key": "2"}}),
+    ]
+    for done in (Done.MADE, Done.SAME):
+        async with bench.sessions.write() as session:
+            found = await upsert_many(await world.caller(session), "company", "erp", sent)
+        assert [one.done for one in found] == [done, done, Done.FAULTY, Done.FAULTY, done]
+        assert [one.faults[0]["code"] for one in found if one.faults] == ["no_such", "decimal"]
+    async with bench.sessions.write() as session:
+        (one,) = await upsert_many(await world.caller(session), "company", "erp", [Sent("2", {"city": "Haifa"})])
+    assert (one.done, one.ref, one.changes) == (Done.CHANGED, "C-0002", {"city": [None, "Haifa"]})
+    assert [str(one["parent"]) for one in await bench.records("company")] == ["None", "C-0001", "C-0002"]
