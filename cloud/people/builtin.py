@@ -29,7 +29,18 @@ class BuiltinRole:
     grants: tuple[Allowed, ...]
 
 
-TRADE = ("party", "product", "product_code", "unit", "bom_line", "price_list", "price", "purchase_order")
+TRADE = (
+    "party",
+    "party_contact",
+    "product",
+    "product_code",
+    "unit",
+    "bom_line",
+    "price_list",
+    "price",
+    "purchase_order",
+    "order_line",
+)
 PLACES = ("site", "station", "box", "device", "calibration", "location", "label_layout")
 SALES_WORK = ("lead", "deal", "quote", "ticket", "call", "meeting", "task", "campaign", "contract", "visit")
 QUALITY_WORK = ("capa", "nonconformity", "inspection", "sample")
@@ -88,7 +99,7 @@ BUILTIN: tuple[BuiltinRole, ...] = (
         "Sales",
         "מכירות",
         (
-            *_over(("party", *SALES_WORK), *KEEP),
+            *_over(("party", "party_contact", *SALES_WORK), *KEEP),
             *_over(("product", "product_code", "unit", "price_list", "price"), READ, EXPORT),
             *_over(AROUND, *TALK),
         ),

@@ -159,8 +159,15 @@ def test_device_that_does_not_check_its_user_makes_no_passkey(context: BrowserCo
     page.wait_for_selector("#passkey-problem:visible")
 
 
-@pytest.mark.parametrize("size", ["desk", "phone"])
-@pytest.mark.parametrize("locale", ["he", "en"])
+@pytest.mark.parametrize(
+    ("locale", "size"),
+    [
+        ("he", "phone"),
+        ("en", "desk"),
+        pytest.param("he", "desk", marks=pytest.mark.deep),
+        pytest.param("en", "phone", marks=pytest.mark.deep),
+    ],
+)
 def test_pages_of_people_can_be_used_by_everybody(chromium: Browser, site: StaffSite, locale: str, size: str) -> None:
     width, height = SIZES[size]
     context = chromium.new_context(viewport={"width": width, "height": height}, locale=locale)
