@@ -49,9 +49,7 @@ def _move(
 ) -> Moved | None:
     kind, beside, known = values
     if isinstance(beside, timedelta) and isinstance(known, date) and kind_of_known(known) == kind and not turned:
-        # A date takes whole days from a length of time, before the sign is looked at.
-        length = beside if kind == "datetime" else timedelta(days=beside.days)
-        return op, field, Known(known - length if left.op == "+" else known + length)
+        return op, field, Known(known - beside if left.op == "+" else known + beside)
     if isinstance(beside, date) and kind_of_known(beside) == kind and isinstance(known, Decimal) and left.op == "-":
         if turned:
             op, known = MIRRORED[op], -known
