@@ -7,12 +7,15 @@ ApiFault
 ├── MustChange        the person's: a new password comes first, at the pages
 ├── VersionMissing    the program's: a change that does not say which version it rests on
 ├── MovedOn           nobody's: somebody else changed the record since it was read
+├── NoSuchFormat      the program's: records are not given away in this format
+├── NotWhole          the program's: some rows of many cannot be taken, and so none was
 ├── TooLarge          the program's: more was sent than the route takes
 ├── WrongType         the program's: the body is not of a type that the route takes
 └── TooOften          the program's: its key is used more often than it may be
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cloud.errors import CloudError
 
@@ -78,6 +81,25 @@ class MovedOn(ApiFault):
 
     def __init__(self, ref: str, now: int) -> None:
         super().__init__("conflict", {"ref": ref, "now": str(now)}, {"ETag": f'"{now}"'})
+
+
+class NoSuchFormat(ApiFault):
+    """There is no file of this kind."""
+
+    status = 404
+
+    def __init__(self) -> None:
+        super().__init__("not_there")
+
+
+class NotWhole(ApiFault):
+    """Nothing was saved; `errors` says of which row (`key`) which field is wrong."""
+
+    status = 422
+
+    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__("not_whole")
+        self.errors = errors
 
 
 class TooLarge(ApiFault):

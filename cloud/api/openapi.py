@@ -151,7 +151,8 @@ class _OfKind:
                 yield f"{single}/do/{key}", "post", self.transition(key, label.en)
 
     def list(self) -> Operation:
-        sorts = ", ".join(each.key for each in self.one.live if each.type not in UNSORTED)
+        seen = fields_seen(self.at, self.one.key)
+        sorts = ", ".join(each.key for each in self.one.live if each.type not in UNSORTED and seen.allows(each.key))
         count = closed({"number": {"type": "integer"}, "or_more": {"type": "boolean"}})
         text, pages = {"type": "string"}, {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
         page = {"items": listed(self.item), "next": nullable(text), "count": count, "outside": text}

@@ -138,9 +138,11 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-async def json_object(request: Request, allowed: Collection[str], *, optional: bool = False) -> dict[str, Any]:
+async def json_object(
+    request: Request, allowed: Collection[str], *, optional: bool = False, limit: int = MAX_BODY
+) -> dict[str, Any]:
     """The body's object, with no members but these. `optional`: an empty body is an empty object."""
-    data = await raw_body(request, MAX_BODY)
+    data = await raw_body(request, limit)
     if optional and not data:
         return {}
     if media_type(request) != JSON:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from cloud import errors as core
 from cloud.api.asking import locale_of
 from cloud.api.deps import ApiDeps
-from cloud.api.errors import ApiFault
+from cloud.api.errors import ApiFault, NotWhole
 from cloud.objects.faults import BadDefinition, Invalid
 from cloud.objects.query import BadQuery
 
@@ -76,7 +76,8 @@ async def _database_away(request: Request, exc: Exception) -> Response:
 def problem_of(exc: Exception, deps: ApiDeps, locale: str) -> Problem:
     """What was raised, as a problem."""
     if isinstance(exc, ApiFault):
-        return Problem(exc.status, exc.code, exc.values, headers=exc.headers)
+        errors = exc.errors if isinstance(exc, NotWhole) else ()
+        return Problem(exc.status, exc.code, exc.values, errors, headers=exc.headers)
     if isinstance(exc, HTTPException):
         code = {404: "not_there", 405: "method_not_allowed"}.get(exc.status_code, "not_possible")
         return Problem(exc.status_code, code, headers=dict(exc.headers or {}))
@@ -95,18 +96,16 @@ def problem_of(exc: Exception, deps: ApiDeps, locale: str) -> Problem:
 
 
 def _field_errors(exc: Invalid, deps: ApiDeps, locale: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "field": one.field,
-            "code": one.code,
-            "message": one.message.get(locale)
-            or one.message.get("en")
-            or deps.say(locale, f"invalid.{one.code}", one.values)
-            or _plain(one.code, one.values),
-            "values": dict(one.values),
-        }
-        for one in exc.faults
-    ]
+    return [field_error(one.field, one.code, one.values, one.message, deps=deps, locale=locale) for one in exc.faults]
+
+
+def field_error(
+    name: str, code: str, values: Mapping[str, str], message: Mapping[str, str], *, deps: ApiDeps, locale: str
+) -> dict[str, Any]:
+    """What is wrong with one value; the definition's own sentence goes before ours."""
+    own = message.get(locale) or message.get("en")
+    words = own or deps.say(locale, f"invalid.{code}", values) or _plain(code, values)
+    return {"field": name, "code": code, "message": words, "values": dict(values)}
 
 
 def _line_errors(exc: BadDefinition) -> list[dict[str, Any]]:

@@ -25,6 +25,10 @@ from cloud.api.parts import (
     yes,
 )
 from cloud.errors import Conflict, Forbidden, Refused
+from cloud.imports.converting import Incoming
+from cloud.imports.heads import SOURCE_KEY
+from cloud.imports.mapping import Plan
+from cloud.imports.writing import uid_of as uid_of_row
 from cloud.kernel.access import READ
 from cloud.kernel.models import Event
 from cloud.objects import query, service
@@ -133,10 +137,17 @@ async def upsert(request: Request) -> Response:
         if there is None:
             if "if-match" in request.headers:
                 raise MovedOn(key, 0)
-            return await service.create(at, kind, values, ref=ref, source=(source, key))
+            # The number that every import gives the record of this key: two that make it at once make one.
+            uid = uid_of_key(kind, source, key)
+            found, new = await service.create(at, kind, values, uid=uid, ref=ref, source=(source, key))
+            if new:
+                return found, True
+            there = found.ref
         if ref not in {None, there}:
             raise Refused("ref_stays", ref=there)
         await _demand(at, kind, there, versions)
+        if (await service.get(at, kind, there)).archived:
+            await service.archive(at, kind, there, back=True)
         return await service.update(at, kind, there, values), False
 
     return await _made(request, reason, make)
@@ -154,6 +165,11 @@ async def _made(request: Request, reason: str | None, make: Callable[[Caller], A
     place = f"{request.scope.get('root_path', '')}/o/{quote(found.kind, safe='')}/{quote(found.ref, safe='')}"
     headers = {"ETag": saying.tag(found.version), "Location" if new else "Content-Location": place}
     return saying.answer(saying.item(found), 201 if new else 200, headers)
+
+
+def uid_of_key(kind: str, source: str, key: str) -> str:
+    """The record's own number where another system's key is all that is known of it."""
+    return uid_of_row(kind, Plan(mode="upsert", key=SOURCE_KEY, source=source), Incoming(key, None, key), "", 0)
 
 
 def _source(request: Request) -> tuple[str, str, str]:

@@ -90,7 +90,7 @@ def definition(one: ObjectDef, fields: Reach) -> dict[str, Any]:
         "read_only": one.read_only,
         "custom": one.custom,
         "sections": [{"key": each.key, "label": label(each.label)} for each in one.sections],
-        "fields": [field(each) for each in one.live if fields.allows(each.key)],
+        "fields": [field(each, rules=fields.whole) for each in one.live if fields.allows(each.key)],
         "states": [{"key": each.key, "phase": each.phase, "label": label(each.label)} for each in one.states],
         "transitions": [
             {
@@ -106,8 +106,8 @@ def definition(one: ObjectDef, fields: Reach) -> dict[str, Any]:
     }
 
 
-def field(one: FieldDef) -> dict[str, Any]:
-    """One field; expressions only as far as forms need them."""
+def field(one: FieldDef, *, rules: bool) -> dict[str, Any]:
+    """One field; with `rules` also when it is shown, demanded and locked: such conditions name other fields."""
     found: dict[str, Any] = {"key": one.key, "type": one.type, "label": label(one.label)}
     more = {
         "help": label(one.help),
@@ -122,10 +122,10 @@ def field(one: FieldDef) -> dict[str, Any]:
         "min": said(one.min),
         "max": said(one.max),
         "options": [option(each) for each in one.options],
-        "visible_when": one.visible_when,
-        "required_when": one.required_when,
-        "readonly_when": one.readonly_when,
-        "of": [field(each) for each in one.of],
+        "visible_when": one.visible_when if rules else "",
+        "required_when": one.required_when if rules else "",
+        "readonly_when": one.readonly_when if rules else "",
+        "of": [field(each, rules=rules) for each in one.of],
     }
     if one.type in {"text", "long"}:
         more["max_length"] = one.max_length
