@@ -14,6 +14,12 @@ KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
 def upgrade() -> None:
+    _record()
+    _link()
+    _definitions()
+
+
+def _record() -> None:
     op.create_table(
         "record",
         sa.Column("kind", sa.Text(), nullable=False),
@@ -41,6 +47,9 @@ def upgrade() -> None:
     for column in ("state", "title", "updated_at", "owner"):
         op.create_index(f"ix_record_kind_{column}_id", "record", ["kind", column, "id"])
     op.create_index("ix_record_source_key", "record", ["source_key"])
+
+
+def _link() -> None:
     op.create_table(
         "link",
         sa.Column("id", KEY, primary_key=True),
@@ -54,6 +63,9 @@ def upgrade() -> None:
         ),
     )
     op.create_index("ix_link_to_kind_to_id", "link", ["to_kind", "to_id"])
+
+
+def _definitions() -> None:
     op.create_table(
         "object_def",
         sa.Column("id", KEY, primary_key=True),
