@@ -91,6 +91,10 @@ class Registry:
         """The shipped definitions as they come."""
         return Objects({key: self._read(key, source) for key, source in self._base.items()}, self._typed)
 
+    def last(self) -> Objects:
+        """The definitions as this process saw them last: for what may lag behind, such as a menu."""
+        return self._now or self.plain()
+
     async def current(self, session: AsyncSession) -> Objects:
         """The definitions in force as the session's transaction sees them."""
         stamp = await session.scalar(select(func.coalesce(func.max(StoredDefinition.id), 0))) or 0

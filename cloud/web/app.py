@@ -10,12 +10,13 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from cloud.errors import CloudError
+from cloud.imports.table import MAX_BYTES
 from cloud.people.keys import Rates
 from cloud.web import faults
 from cloud.web.access import gate, public
 from cloud.web.assets import Assets
 from cloud.web.errors import DatabaseAway, NotThere, WebFault
-from cloud.web.objects.routes import forms, lists, records
+from cloud.web.objects.routes import boards, forms, lists, records
 from cloud.web.programs import CAPPED_ITSELF, add_interface
 from cloud.web.reads.around import UPLOAD
 from cloud.web.rendering import Renderer
@@ -28,6 +29,7 @@ from cloud.web.routes import (
     found,
     home,
     hooks,
+    imports,
     jobs,
     keys,
     me,
@@ -54,6 +56,7 @@ SUBJECTS = (
     blobs,
     jobs,
     hooks,
+    imports,
     me,
     people,
     roles,
@@ -62,7 +65,7 @@ SUBJECTS = (
     api,
 )
 # In this order: a record's own address takes what the others leave.
-OBJECTS = (lists, forms, around, records)
+OBJECTS = (lists, boards, forms, around, records)
 _VERSION = re.compile(r"[0-9a-f]{16}")
 
 
@@ -100,7 +103,7 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
         Shield,
         hosts=deps.settings.hosts,
         capped_itself=CAPPED_ITSELF,
-        larger={f"{UPLOAD}/": deps.settings.max_file + MAX_BODY},
+        larger={f"{UPLOAD}/": deps.settings.max_file + MAX_BODY, imports.UPLOAD: MAX_BYTES + MAX_BODY},
     )
     return app
 

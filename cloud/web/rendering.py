@@ -19,6 +19,7 @@ from cloud.web import marks
 from cloud.web.access import SEEN_HEADER, form_token, keep_visit, locale_of, visitor_or_none
 from cloud.web.assets import Assets
 from cloud.web.i18n import DIRECTION, OWN_NAME, Catalogues, Locale
+from cloud.web.menu import may_configure, menu_of
 from cloud.web.settings import StaffSettings
 from cloud.web.views import Happening, Name, Proof, Time
 from sync_protocol.errors import TextFault
@@ -113,8 +114,11 @@ class Renderer:
 
     def _frame(self, request: Request) -> dict[str, object]:
         here_url = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        visitor, objects = visitor_or_none(request), request.app.state.deps.registry.last()
         return {
-            "visitor": visitor_or_none(request),
+            "visitor": visitor,
+            "menu": menu_of(objects, visitor) if visitor else {},
+            "may_define": visitor is not None and may_configure(objects, visitor),
             "waiting": getattr(request.state, "waiting", 0),
             "here": "",
             "here_url": here_url if request.method == "GET" else "/",

@@ -261,6 +261,41 @@ function filter(form) {
   });
 }
 
+// --- Boards ------------------------------------------------------------------------------------
+
+// Dragging a card presses the button in its menu that leads to the column; without a mouse the menu does the same.
+function board(root) {
+  let card = null;
+  const wayTo = (lane) => card?.querySelector(`[data-to="${CSS.escape(lane.dataset.state)}"]`);
+  root.addEventListener("dragstart", (event) => {
+    card = event.target.closest?.(".board-card");
+    if (!card) return;
+    event.dataTransfer.effectAllowed = "move";
+    event.dataTransfer.setData("text/plain", "");
+    card.classList.add("dragged");
+    for (const lane of root.querySelectorAll(".lane")) lane.classList.toggle("takes", Boolean(wayTo(lane)));
+  });
+  root.addEventListener("dragover", (event) => {
+    const lane = event.target.closest(".lane");
+    root.querySelectorAll(".over").forEach((one) => one.classList.toggle("over", one === lane));
+    if (!lane || !wayTo(lane)) return;
+    event.preventDefault();
+    lane.classList.add("over");
+  });
+  root.addEventListener("drop", (event) => {
+    const lane = event.target.closest(".lane");
+    const way = lane && wayTo(lane);
+    if (!way) return;
+    event.preventDefault();
+    way.click();
+  });
+  root.addEventListener("dragend", () => {
+    card?.classList.remove("dragged");
+    card = null;
+    root.querySelectorAll(".takes, .over").forEach((one) => one.classList.remove("takes", "over"));
+  });
+}
+
 // --- Menus -------------------------------------------------------------------------------------
 
 document.addEventListener("click", (event) => {
@@ -281,6 +316,7 @@ function dress(root) {
   root.querySelectorAll("[data-picker]").forEach((box) => new Picker(box));
   root.querySelectorAll("form[data-check]").forEach((form) => new LiveForm(form));
   root.querySelectorAll("form[data-live-filter]").forEach(filter);
+  root.querySelectorAll(".board").forEach(board);
 }
 
 dress(document);

@@ -37,6 +37,7 @@ KINDS = (
     "gap_cause",
     "invalid",
     "list_fault",
+    "menu_group",
     "op",
     "system",
     "job",

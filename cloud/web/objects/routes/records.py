@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 from starlette.datastructures import FormData
 
+from cloud.around.records import opened
 from cloud.errors import Conflict, Forbidden, GuardFailed, ReasonMissing, Refused, WrongState
 from cloud.kernel.access import ARCHIVE, WRITE
 from cloud.objects import service
@@ -25,6 +26,7 @@ from cloud.web.objects.pages import page, shower
 from cloud.web.objects.related import related
 from cloud.web.objects.saving import sent
 from cloud.web.objects.values import Shower
+from cloud.web.routes.around import around_of
 
 router = APIRouter()
 
@@ -75,6 +77,7 @@ async def record(request: Request, kind: str, ref: str) -> Response:
         own = OWN_PAGES.get(kind)
         leading = await related(caller, item, show)
         kinds = [one.definition.key for one in leading]
+        lying_around = await around_of(request, caller, await opened(caller, kind, ref, locale=show.locale))
         return page(
             request,
             "record.html",
@@ -87,6 +90,7 @@ async def record(request: Request, kind: str, ref: str) -> Response:
             doubled={one for one in kinds if kinds.count(one) > 1},
             may_write=await _may(caller, rows, item, WRITE),
             may_archive=await _may(caller, rows, item, ARCHIVE),
+            around=lying_around,
             own_page=own.format(ref=ref) if own else "",
         )
 
