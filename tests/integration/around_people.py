@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.around.gate import RecordRef
@@ -11,6 +12,9 @@ from cloud.db.engine import Sessions
 from cloud.kernel.access import Access
 from cloud.kernel.actor import Actor, Taken
 from cloud.people.accounts import NewUser, create_user
+
+ONE_DATABASE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""Marks tests of rules in which the database has no part."""
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 DEAL = RecordRef("deal", 7, "D-2026-0007", "Galil – frozen fish")

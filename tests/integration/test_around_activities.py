@@ -11,7 +11,7 @@ from cloud.around.models import Activity
 from cloud.db.engine import Sessions
 from cloud.errors import Conflict, NotFound, Refused
 from cloud.kernel.events import history
-from tests.integration.around_people import DEAL, NOW, OTHER, Rules, add_people, by
+from tests.integration.around_people import DEAL, NOW, ONE_DATABASE, OTHER, Rules, add_people, by
 
 HOME = "Asia/Jerusalem"
 TODAY = Due(HOME, on=date(2026, 11, 22))
@@ -88,6 +88,7 @@ async def test_lists_follow_the_zones(sessions: Sessions, rules: Rules) -> None:
     assert later == set()
 
 
+@ONE_DATABASE
 async def test_list_has_only_what_its_reader_may_read(sessions: Sessions, rules: Rules) -> None:
     await add(sessions, rules)
     rules.may.remove("tal")
@@ -95,6 +96,7 @@ async def test_list_has_only_what_its_reader_may_read(sessions: Sessions, rules:
         assert (await activities_of(session, "tal", NOW, zone=HOME, readable=rules.readable("tal"))).today == ()
 
 
+@ONE_DATABASE
 async def test_assignee_follows_and_is_told(sessions: Sessions, rules: Rules) -> None:
     row = await add(sessions, rules)
     async with sessions.read() as session:
@@ -103,6 +105,7 @@ async def test_assignee_follows_and_is_told(sessions: Sessions, rules: Rules) ->
     assert (waiting.notice.why, waiting.notice.about, waiting.notice.about_id) == ("assigned", "activity", row.id)
 
 
+@ONE_DATABASE
 async def test_activity_of_the_wrong_form_is_refused(sessions: Sessions, rules: Rules) -> None:
     for more, code in (
         ({"to": "ron"}, "assignee_cannot_read"),
@@ -115,6 +118,7 @@ async def test_activity_of_the_wrong_form_is_refused(sessions: Sessions, rules: 
             await add(sessions, rules, **more)
 
 
+@ONE_DATABASE
 async def test_done_needs_an_outcome_where_the_type_asks(sessions: Sessions, rules: Rules) -> None:
     call, task = await add(sessions, rules, type="call"), await add(sessions, rules)
     async with sessions.write() as session:
@@ -130,6 +134,7 @@ async def test_done_needs_an_outcome_where_the_type_asks(sessions: Sessions, rul
         assert await activities.open_activities(session, "deal", 7) == []
 
 
+@ONE_DATABASE
 async def test_closed_activity_is_closed(sessions: Sessions, rules: Rules) -> None:
     row = await add(sessions, rules)
     async with sessions.write() as session:
@@ -170,6 +175,7 @@ async def test_every_step_is_an_event_of_the_record(sessions: Sessions, rules: R
     assert told.notice.why == "assigned"
 
 
+@ONE_DATABASE
 async def test_activity_is_reached_through_its_record_only(sessions: Sessions, rules: Rules) -> None:
     row = await add(sessions, rules)
     async with sessions.write() as session:
@@ -177,6 +183,7 @@ async def test_activity_is_reached_through_its_record_only(sessions: Sessions, r
             await done(session, OTHER, row.id, by("tal"), rules.readers)
 
 
+@ONE_DATABASE
 async def test_activity_said_again_is_the_same(sessions: Sessions, rules: Rules) -> None:
     uid = "018f3f60-0000-7000-8000-000000000002"
     assert (await add(sessions, rules, uid=uid)).id == (await add(sessions, rules, uid=uid, source="rule:remind")).id

@@ -23,7 +23,7 @@ from cloud.blobs.uploads import Blobs
 from cloud.db.engine import Sessions
 from cloud.errors import Forbidden, NotFound, Refused
 from cloud.kernel.events import history
-from tests.integration.around_people import DEAL, NOW, OTHER, Rules, by
+from tests.integration.around_people import DEAL, NOW, ONE_DATABASE, OTHER, Rules, by
 
 PDF = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3 a contract"
 OUTSIDE = replace(DEAL, internal=False)
@@ -100,12 +100,14 @@ async def test_part_that_is_swept_away_each_time_is_an_error(store: DirectorySto
         await keep(store, read, "x")
 
 
+@ONE_DATABASE
 async def test_sweep_of_uploads_leaves_kept_files(sessions: Sessions, store: DirectoryStore) -> None:
     row = await add(sessions, store)
     await Blobs(sessions, store, lambda: NOW + timedelta(days=30), bytes).sweep()
     assert await bytes_of(store, row.sha256) == PDF
 
 
+@ONE_DATABASE
 async def test_file_is_internal_unless_somebody_says_otherwise(sessions: Sessions, store: DirectoryStore) -> None:
     row = await add(sessions, store)
     assert (row.visibility, row.mime, row.number, row.file_kind, row.name) == (
@@ -137,6 +139,7 @@ async def test_newest_version_is_shown_and_older_ones_are_reached(sessions: Sess
         await add(sessions, store, record=OTHER, version_of=first.id)
 
 
+@ONE_DATABASE
 async def test_archived_version_makes_the_one_before_the_newest(sessions: Sessions, store: DirectoryStore) -> None:
     first = await add(sessions, store)
     second = await add(sessions, store, PDF + b"2", version_of=first.id)
@@ -196,6 +199,7 @@ async def test_names_are_found_by_who_may_see_the_file(sessions: Sessions, store
     assert not await found("מסגרת", internal=True)
 
 
+@ONE_DATABASE
 async def test_every_step_is_an_event_of_the_record(sessions: Sessions, store: DirectoryStore) -> None:
     row = await add(sessions, store)
     async with sessions.write() as session:

@@ -15,7 +15,7 @@ from cloud.db.engine import Sessions
 from cloud.errors import Conflict, Forbidden, NotFound, Refused
 from cloud.kernel.access import Access, Grant
 from cloud.kernel.events import history
-from tests.integration.around_people import DEAL, NOW, OTHER, Rules, add_people, by
+from tests.integration.around_people import DEAL, NOW, ONE_DATABASE, OTHER, Rules, add_people, by
 
 OUTSIDE = replace(DEAL, internal=False)
 
@@ -38,6 +38,7 @@ async def waits_for(sessions: Sessions, rules: Rules, login: str) -> list[tuple[
         return [(row.notice.why, row.notice.action) for row in found.rows]
 
 
+@ONE_DATABASE
 async def test_message_is_internal_unless_somebody_says_otherwise(sessions: Sessions, rules: Rules) -> None:
     assert (await say(sessions, rules, "they pay late")).message.visibility == "internal"
     assert (await say(sessions, rules, NewMessage("hello", visibility="portal"))).message.visibility == "portal"
@@ -75,12 +76,14 @@ async def test_reply_is_as_visible_as_what_it_answers(sessions: Sessions, rules:
             await session.execute(text(added.replace("COLUMNS", columns)), {"other": other})
 
 
+@ONE_DATABASE
 async def test_reply_stays_at_its_record(sessions: Sessions, rules: Rules) -> None:
     first = (await say(sessions, rules, "a")).message
     with pytest.raises(NotFound):
         await say(sessions, rules, NewMessage("b", reply_to=first.id), record=OTHER)
 
 
+@ONE_DATABASE
 async def test_outsider_neither_writes_nor_answers_what_is_internal(sessions: Sessions, rules: Rules) -> None:
     inside = (await say(sessions, rules, "they pay late")).message
     with pytest.raises(Forbidden):
@@ -90,6 +93,7 @@ async def test_outsider_neither_writes_nor_answers_what_is_internal(sessions: Se
     assert (await say(sessions, rules, NewMessage("hello", visibility="portal"), "dana", OUTSIDE)).message.id
 
 
+@ONE_DATABASE
 async def test_body_of_the_wrong_size_is_refused(sessions: Sessions, rules: Rules) -> None:
     wrong = {"": "message_empty", " \r\n ": "message_empty", "x" * (MAX_BODY + 1): "message_too_long"}
     for body, code in wrong.items():
@@ -97,6 +101,7 @@ async def test_body_of_the_wrong_size_is_refused(sessions: Sessions, rules: Rule
             await say(sessions, rules, body)
 
 
+@ONE_DATABASE
 async def test_body_keeps_its_lines_and_loses_what_would_deceive(sessions: Sessions, rules: Rules) -> None:
     said = await say(sessions, rules, "  שורה \u202eא\r\n\tsecond\x07\r\n")
     assert said.message.body == "שורה א\n    second\u2407"
@@ -126,6 +131,7 @@ async def test_mentioned_people_are_told_and_follow(sessions: Sessions, rules: R
         assert await followers(session, "deal", 7) == ["noa", "tal"]
 
 
+@ONE_DATABASE
 async def test_mentioned_people_who_may_not_read_are_not_told_and_the_writer_hears_so(sessions: Sessions, rules: Rules) -> None:
     said = await say(sessions, rules, "@ron @tal @gone @nobody-here")
     assert (said.told, said.cannot_read, said.unknown) == ({"tal"}, ("ron",), ("gone", "nobody-here"))
@@ -134,6 +140,7 @@ async def test_mentioned_people_who_may_not_read_are_not_told_and_the_writer_hea
         assert "ron" not in await followers(session, "deal", 7)
 
 
+@ONE_DATABASE
 async def test_outsiders_are_not_told_of_what_is_internal(sessions: Sessions, rules: Rules) -> None:
     rules.outside = {"dana"}
     async with sessions.write() as session:
@@ -143,11 +150,13 @@ async def test_outsiders_are_not_told_of_what_is_internal(sessions: Sessions, ru
     assert await waits_for(sessions, rules, "dana") == [("follow", "message")]
 
 
+@ONE_DATABASE
 async def test_too_many_mentions_are_refused(sessions: Sessions, rules: Rules) -> None:
     with pytest.raises(Refused, match="too_many_mentions"):
         await say(sessions, rules, " ".join(f"@p{number}" for number in range(MAX_MENTIONS + 1)))
 
 
+@ONE_DATABASE
 async def test_followers_hear_until_they_say_no(sessions: Sessions, rules: Rules) -> None:
     await say(sessions, rules, "one", "tal")
     assert (await say(sessions, rules, "two")).told == {"tal"}
@@ -158,6 +167,7 @@ async def test_followers_hear_until_they_say_no(sessions: Sessions, rules: Rules
     assert (await say(sessions, rules, "@tal five")).told == {"tal"}
 
 
+@ONE_DATABASE
 async def test_what_one_may_read_no_more_waits_no_more(sessions: Sessions, rules: Rules) -> None:
     await say(sessions, rules, "@tal one")
     rules.may.remove("tal")
@@ -212,6 +222,7 @@ async def test_withdrawn_message_stays_and_is_found_no_more(sessions: Sessions, 
         assert [event.action for event in await history(session, "deal", DEAL.ref)] == ["message", "message_withdrawn"]
 
 
+@ONE_DATABASE
 async def test_another_withdraws_only_with_the_right_to_archive(sessions: Sessions, rules: Rules) -> None:
     said = await say(sessions, rules, "they pay late")
     reader = Access.of([Grant("sales", "deal", "read"), Grant("sales", "deal", "write")])

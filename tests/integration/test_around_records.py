@@ -24,6 +24,7 @@ from cloud.objects import service
 from cloud.objects.caller import Caller
 from cloud.people.accounts import NewUser, create_user
 from cloud.people.models import GrantRow, RoleRow, UserRole
+from tests.integration.around_people import ONE_DATABASE
 from tests.integration.object_world import NOW, World, access, make_world
 
 DEAL = """
@@ -84,6 +85,7 @@ async def test_record_is_found_as_soon_as_it_is_saved(filled: Sessions, world: W
     assert refs(await look(filled, world, "trout")) == ["B-0001"]
 
 
+@ONE_DATABASE
 async def test_nobody_finds_what_no_grant_names(filled: Sessions, world: World) -> None:
     assert refs(await look(filled, world, "galil", Access())) == []
     assert refs(await look(filled, world, "galil", access(("company", "read")))) == ["C-0001"]
@@ -98,6 +100,7 @@ async def test_masked_field_is_not_found(filled: Sessions, world: World) -> None
     assert refs(await look(filled, world, "סלמון", masked)) == ["B-0001"]
 
 
+@ONE_DATABASE
 async def test_masked_title_is_shown_as_the_number(filled: Sessions, world: World) -> None:
     masked = access(("bargain", "read", "", "-name"))
     assert refs(await look(filled, world, "סלמון", masked)) == []
@@ -105,6 +108,7 @@ async def test_masked_title_is_shown_as_the_number(filled: Sessions, world: Worl
     assert (hit.ref, hit.title) == ("B-0001", "B-0001")
 
 
+@ONE_DATABASE
 async def test_name_behind_a_reference_is_found_by_who_may_read_it(filled: Sessions, world: World) -> None:
     assert refs(await look(filled, world, "galil", access(("bargain", "read")))) == []
     assert refs(await look(filled, world, "C-0001", access(("bargain", "read")))) == ["B-0001"]
@@ -145,6 +149,7 @@ async def add_contract(caller: Caller, store: DirectoryStore, *, signed: bool) -
     await attach(caller.session, record, new, caller.taken, readers_for(caller))
 
 
+@ONE_DATABASE
 async def test_guard_asks_for_the_signed_contract(filled: Sessions, world: World, store: DirectoryStore) -> None:
     for signed in (False, True):
         async with filled.write() as session:
@@ -191,6 +196,7 @@ async def test_mentioned_people_are_asked_what_they_may_do_now(filled: Sessions,
         assert await readers(session, other, ["gal", "dana"], internal=True) == frozenset()
 
 
+@ONE_DATABASE
 async def test_feed_and_activities_show_titles_only_to_readers(filled: Sessions, world: World) -> None:
     async with filled.write() as session:
         await people(session)
@@ -210,6 +216,7 @@ async def test_feed_and_activities_show_titles_only_to_readers(filled: Sessions,
         assert (await feed(session, "dana", none)).rows == ()
 
 
+@ONE_DATABASE
 async def test_followers_hear_of_a_change_once_until_they_look(filled: Sessions, world: World) -> None:
     async with filled.write() as session:
         await people(session)
@@ -223,6 +230,7 @@ async def test_followers_hear_of_a_change_once_until_they_look(filled: Sessions,
         assert (await feed(session, "root", readable_by(root))).rows == ()
 
 
+@ONE_DATABASE
 async def test_record_is_opened_by_readers_only(filled: Sessions, world: World) -> None:
     async with filled.read() as session:
         found = await opened(await world.caller(session), "bargain", "B-0001")

@@ -20,7 +20,7 @@ from cloud.blobs.store import DirectoryStore
 from cloud.db.engine import Sessions
 from cloud.errors import Refused
 from cloud.kernel.events import append_event
-from tests.integration.around_people import DEAL, NOW, OTHER, Rules, add_people, by
+from tests.integration.around_people import DEAL, NOW, ONE_DATABASE, OTHER, Rules, add_people, by
 
 RULES = Rules()
 
@@ -89,12 +89,14 @@ async def test_pages_of_any_size_are_the_whole(told: Sessions) -> None:
         assert found == whole, size
 
 
+@ONE_DATABASE
 async def test_masked_field_is_left_out_and_a_change_of_nothing_else_too(told: Sessions) -> None:
     found = await story(told, hidden="cost")
     assert told_by(found).count("change") == 1
     assert {change.field for item in found.items for change in item.changes if item.action == "change"} == {"amount"}
 
 
+@ONE_DATABASE
 async def test_portal_sees_nothing_internal(told: Sessions) -> None:
     found = await story(told, internal=False)
     assert told_by(found) == ["win", "change", "change", "file_added", "message", "create"]
@@ -102,6 +104,7 @@ async def test_portal_sees_nothing_internal(told: Sessions) -> None:
     assert [item.file.name for item in found.items if item.file] == ["offer.pdf"]
 
 
+@ONE_DATABASE
 @pytest.mark.parametrize("before", ["x", "~~", "2026-11-22T09:00:00~event~1", "2026-11-22T09:00:00+00:00~gone~1",
                                     f"{NOW.isoformat()}~event~99999999999999999999"])  # fmt: skip
 async def test_page_that_nobody_gave_is_refused(told: Sessions, before: str) -> None:

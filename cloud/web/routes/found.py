@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 from markupsafe import Markup
 
 from cloud.around.following import Waiting, feed, mark_read
+from cloud.around.gate import RecordRef
 from cloud.around.models import Notice
 from cloud.around.records import find_records, readable_by
 from cloud.around.search import Bit, Hit
@@ -90,7 +91,19 @@ def _line(request: Request, waiting: Waiting) -> Line:
     renderer, locale, notice = renderer_of(request), locale_of(request), waiting.notice
     key = ACTION_WORDS.get(notice.action)
     words = renderer.said(locale, "event", notice.action) if key is None else renderer.catalogues.say(locale, key)
-    return Line(notice, waiting.title, words, address(notice.kind, notice.ref))
+    return Line(notice, waiting.title, words, f"/notices/{notice.id}")
+
+
+@router.get("/notices/{number}")
+async def go_on(request: Request, number: int) -> Response:
+    """To the record that a notice is about; what waited there was seen with it."""
+    taken = taken_by(request)
+    async with deps_of(request).sessions.write() as session:
+        row = await session.get(Notice, number) if 0 < number <= BIGGEST else None
+        if row is None or row.login != taken.actor.name:
+            raise NotThere
+        await mark_read(session, row.login, taken.at, record=RecordRef(row.kind, row.record_id, row.ref))
+    return RedirectResponse(address(row.kind, row.ref), 303)
 
 
 @router.post("/notices/read")
