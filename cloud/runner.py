@@ -22,6 +22,7 @@ from cloud.deps import SyncDeps
 from cloud.hooks.endpoints import ensure_following
 from cloud.hooks.reach import Reach
 from cloud.hooks.records import by_records
+from cloud.imports.work import ImportWork
 from cloud.ingest.broker_link import Broker
 from cloud.ingest.intake import Intake
 from cloud.ingest.mqtt import frame_handlers, work_forever
@@ -149,7 +150,7 @@ async def _serve(
     )
     sync = Listener(sync_app, listen(settings.host, settings.sync_port, shared=settings.reuse_port), tls.context, tls.protocol)
     staff = Listener(staff_app, listen(settings.host, settings.staff_port, shared=settings.reuse_port))
-    worker = await _worker(sessions, settings, records.registry)
+    worker = await _worker(sessions, settings, records)
     async with asyncio.TaskGroup() as tasks:
         if settings.metrics_port is not None:
             figures = Listener(create_metrics_app(sessions, metrics), listen(settings.host, settings.metrics_port))
@@ -170,10 +171,11 @@ async def _serve(
         announce(sync.url, staff.url)
 
 
-async def _worker(sessions: Sessions, settings: CloudSettings, registry: Registry) -> Worker:
+async def _worker(sessions: Sessions, settings: CloudSettings, records: Records) -> Worker:
     """Who does the work in the background. Raises SettingsFault."""
-    masks = by_records(registry, system_clock, ZoneInfo(settings.zone))
-    work = handlers(Reach.of(settings.webhook_networks), masks)
+    zone = ZoneInfo(settings.zone)
+    masks = by_records(records.registry, system_clock, zone)
+    work = handlers(Reach.of(settings.webhook_networks), masks, ImportWork(records.registry, zone, records.hooks))
     async with sessions.write() as session:
         await ensure_following(session, Taken(Actor.system("start"), system_clock()))
     name = f"{socket.gethostname()}:{os.getpid()}"

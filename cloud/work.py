@@ -6,20 +6,24 @@ from cloud.hooks.follow import Follower
 from cloud.hooks.reach import Reach
 from cloud.hooks.send import Sender
 from cloud.hooks.sight import MasksOf, access_of_login, no_masks, sight
+from cloud.imports import work as imports_work
+from cloud.imports.work import ImportWork
 from cloud.jobs import sweep as jobs_sweep
 from cloud.jobs.running import Handlers
 from cloud.jobs.schedules import Plan
 
 
-def handlers(reach: Reach, masks_of: MasksOf = no_masks) -> Handlers:
-    """By kind. `reach`: where webhooks may go; `masks_of`: who may read which record where a grant alone does not say it."""
+def handlers(reach: Reach, masks_of: MasksOf = no_masks, imports: ImportWork | None = None) -> Handlers:
+    """By kind. `reach`: where webhooks may go; `masks_of`: who may read which record where a grant alone does not say it;
+    `imports`: with which definitions files become records, None where none are taken."""
     return {
         jobs_sweep.SWEEP: jobs_sweep.sweep,
         webhooks_sweep.SWEEP: webhooks_sweep.sweep,
         FOLLOW: Follower(sight(access_of_login, masks_of), lambda: Sender(reach)),
+        **(imports.handlers() if imports is not None else {}),
     }
 
 
 def plans(zone: str) -> tuple[Plan, ...]:
     """Schedules that a new database begins with, in the house's zone."""
-    return (*jobs_sweep.plans(zone), *webhooks_sweep.plans(zone))
+    return (*jobs_sweep.plans(zone), *webhooks_sweep.plans(zone), *imports_work.plans(zone))
