@@ -1,6 +1,6 @@
-"""What the pages of people, roles and keys show."""
+"""What the pages of people and keys show."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,13 +8,10 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.errors import NotFound
-from cloud.kernel.access import ACTIONS, ANY, OPEN, TRANSITION, Way
 from cloud.masters.models import Site
-from cloud.people.access import explain, held_access
 from cloud.people.accounts import user_by_login
-from cloud.people.builtin import BUILTIN, Allowed
 from cloud.people.keys import is_live
-from cloud.people.models import ApiKey, GrantRow, Passkey, RoleRow, User, UserRole
+from cloud.people.models import ApiKey, Passkey, RoleRow, User, UserRole
 from cloud.people.passkeys import passkeys_of
 from cloud.people.roles import held_by
 from cloud.people.sessions import handle, live_sessions
@@ -83,37 +80,6 @@ class Person:
     keys: Sequence[ApiKey]
 
 
-@dataclass(frozen=True, slots=True)
-class WhyRow:
-    """One way in which something is allowed."""
-
-    role: Label
-    way: Way
-
-    @property
-    def open(self) -> bool:
-        return self.way.mask == OPEN
-
-
-@dataclass(frozen=True, slots=True)
-class MayRow:
-    """A kind with, for each action, the ways in which it is allowed."""
-
-    kind: str
-    cells: tuple[tuple[str, tuple[WhyRow, ...]], ...]
-    transitions: tuple[tuple[str, tuple[WhyRow, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class GrantLine:
-    """Grants of one kind, scope and mask as the page edits them: all their actions in one line."""
-
-    kind: str
-    actions: str
-    scope: str
-    mask: str
-
-
 async def labels(session: AsyncSession) -> dict[str, Label]:
     """Every role's names by its key."""
     rows = await session.execute(
@@ -168,41 +134,3 @@ def _row(user: User, names: dict[str, Label], others: int, now: datetime) -> Per
     return PersonRow(
         user.login, user.name, role, others, user.active, locked, tuple(name for name, value in given.items() if value)
     )
-
-
-async def read_may(session: AsyncSession, login: str) -> tuple[User, tuple[MayRow, ...]]:
-    """What a person may do, kind by kind, `*` (every kind that is not named) last. Raises NotFound."""
-    user = await user_by_login(session, login)
-    if user is None:
-        raise NotFound("user", login)
-    names = await labels(session)
-    access = await held_access(session, user)
-    grants = [(kind, action) for kind, action in await session.execute(select(GrantRow.kind, GrantRow.action).distinct())]
-    known = {each.kind for role in BUILTIN for each in role.grants} | {kind for kind, _ in grants}
-    rows = []
-    for kind in [*sorted(known - {ANY}), ANY]:
-        steps = sorted({action for of, action in grants if of == kind and action.startswith(TRANSITION)} | {TRANSITION + ANY})
-        cells = [
-            (action, tuple(WhyRow(names[why.role], why.way) for why in whys))
-            for _, action, whys in explain(access, [kind], [*ACTIONS, *steps])
-        ]
-        count = len(ACTIONS)
-        rows.append(MayRow(kind, tuple(cells[:count]), tuple(cell for cell in cells[count:] if cell[1])))
-    return user, tuple(rows)
-
-
-def grant_lines(row: RoleRow) -> tuple[GrantLine, ...]:
-    """A role's grants, those that differ in the action alone put together."""
-    lines: dict[tuple[str, str, str], list[str]] = {}
-    for each in row.grants:
-        lines.setdefault((each.kind, each.scope, each.mask), []).append(each.action)
-    return tuple(GrantLine(kind, " ".join(actions), scope, mask) for (kind, scope, mask), actions in lines.items())
-
-
-def grants_in(lines: Iterable[tuple[str, str, str, str]]) -> list[Allowed]:
-    """The other way: kind, actions, scope and mask of every line that is not empty."""
-    return [
-        Allowed(kind.strip(), action, scope, mask)
-        for kind, actions, scope, mask in lines
-        for action in actions.replace(",", " ").split() or ([""] if kind.strip() else [])
-    ]

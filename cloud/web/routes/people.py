@@ -16,7 +16,8 @@ from cloud.kernel.actor import Taken
 from cloud.people import changing, linking, passkeys, roles, sessions
 from cloud.people.accounts import NewUser, create_user
 from cloud.web.access import Visitor, needs, proved, taken_by
-from cloud.web.reads.people import labels, list_people, read_may, read_person, sites
+from cloud.web.reads.grants import read_may
+from cloud.web.reads.people import labels, list_people, read_person, sites
 from cloud.web.rendering import Renderer
 from cloud.web.routes.passkeys import origin_of
 from cloud.web.routes.sign_in import RESET, refusal_words
@@ -70,8 +71,9 @@ async def one(request: Request, login: Login) -> Response:
 async def may(request: Request, login: Login) -> Response:
     """What this person may do, with which role each permission comes."""
     _may(request)
-    async with _deps(request).sessions.read() as session:
-        user, rows = await read_may(session, login)
+    deps = _deps(request)
+    async with deps.sessions.read() as session:
+        user, rows = await read_may(session, login, await deps.registry.current(session))
     return _renderer(request).page(request, "may.html", here="people", person=user, rows=rows)
 
 

@@ -13,7 +13,7 @@ from cloud.kernel.access import CONFIGURE
 from cloud.people import roles
 from cloud.people.models import Role
 from cloud.web.access import needs, proved, taken_by
-from cloud.web.reads.people import GrantLine, grant_lines, grants_in
+from cloud.web.reads.grants import GrantLine, check_fit, grant_lines, grants_in
 from cloud.web.rendering import Renderer
 from cloud.web.routes.sign_in import refusal_words
 from cloud.web.settings import StaffDeps
@@ -78,11 +78,13 @@ async def change(request: Request, key: Key, given: Annotated[RoleForm, Form()])
     """Names and grants as the table has them; a line without kind and actions is left out."""
     needs(request, "role", CONFIGURE)
     proved(request)
-    names = (given.label_en, given.label_he)
+    deps, names = _deps(request), (given.label_en, given.label_he)
     lines = list(zip(given.kind, given.actions, given.scope, given.mask, strict=False))
     try:
-        async with _deps(request).sessions.write() as session:
-            await roles.change_role(session, key, names, grants_in(lines), taken_by(request), version=given.version)
+        async with deps.sessions.write() as session:
+            wanted = grants_in(lines)
+            check_fit(wanted, await deps.registry.current(session))
+            await roles.change_role(session, key, names, wanted, taken_by(request), version=given.version)
     except CoreRefused as exc:
         shown = [GrantLine(*line) for line in lines if any(part.strip() for part in line)]
         return _one(request, key, given.version, names, shown, builtin=key in set(Role), refused=exc)
