@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from cloud.around.kept import MAX_FILE
+from cloud.blobs.store import BlobStore
 from cloud.clock import Clock, system_clock
 from cloud.db.engine import Sessions
 from cloud.objects.caller import Hooks
@@ -39,3 +41,7 @@ class ApiDeps:
     cookie: str = ""
     rates: Rates = field(default_factory=Rates)
     say: Say = say_nothing
+    blobs: BlobStore | None = None
+    """Where files of records lie; None where none are taken."""
+    max_file: int = MAX_FILE
+    """Bytes of one."""

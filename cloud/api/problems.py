@@ -16,6 +16,7 @@ from cloud import errors as core
 from cloud.api.asking import locale_of
 from cloud.api.deps import ApiDeps
 from cloud.api.errors import ApiFault, NotWhole
+from cloud.blobs.store import BlobFault
 from cloud.objects.faults import BadDefinition, Invalid
 from cloud.objects.query import BadQuery
 
@@ -35,6 +36,7 @@ STATUS: Sequence[tuple[type[core.CloudError], int]] = (
     (core.WrongState, 409),
     (core.Forbidden, 403),
     (core.Refused, 422),
+    (BlobFault, 503),
 )
 """First match wins."""
 
@@ -92,6 +94,8 @@ def problem_of(exc: Exception, deps: ApiDeps, locale: str) -> Problem:
         said = {name: text for name, text in exc.values.items() if name in {"en", "he"}}
         values = {name: text for name, text in exc.values.items() if name not in said}
         return Problem(status, exc.code, values, said=said)
+    if isinstance(exc, BlobFault):
+        return Problem(status, "files_unavailable", headers={"Retry-After": str(RETRY_AFTER_S)})
     return Problem(status, "not_possible")
 
 

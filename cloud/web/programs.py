@@ -37,5 +37,7 @@ def add_interface(app: FastAPI, deps: StaffDeps, catalogues: Catalogues, rates: 
         cookie=SESSION_COOKIE,
         rates=rates,
         say=say,
+        blobs=deps.blobs,
+        max_file=deps.settings.max_file,
     )
     app.router.routes.append(Below("/api", create_api(interface)))
