@@ -158,28 +158,23 @@ async def _contacts(session: AsyncSession, keep: Party, lose: Party) -> None:
 
 async def _join(session: AsyncSession, keep: Party, lose: Party, taken: Taken) -> None:
     values = joined(keep, lose)
+    alias = {name: getattr(lose, name) for name in ("ref", "uid", "source", "source_key")}
+    session.add(PartyAlias(**alias, party_id=keep.id, at=taken.at, by=taken.actor.name))
     parent = keep.parent_id if keep.parent_id is not None else lose.parent_id
     if parent == keep.id or (parent is not None and await leads_to(session, Party.id, Party.parent_id, parent, keep.id)):
         parent = None
-    lose.archived, lose.reg_no, lose.parent_id = True, None, None
+    lose.archived = True
+    lose.reg_no = lose.parent_id = lose.source = lose.source_key = None
     for party in (keep, lose):
         party.version += 1
         party.updated_at, party.updated_by = taken.at, taken.actor.name
-    # The company number is nobody's before it is the other's.
+    # Its numbers are nobody's before they are the other's.
     await session.flush()
     keep.parent_id = parent
+    if keep.source is None:
+        # What the other system still calls so is this party from now on.
+        keep.source, keep.source_key = alias["source"], alias["source_key"]
     for name, value in values.items():
         setattr(keep, name, value)
-    session.add(
-        PartyAlias(
-            ref=lose.ref,
-            uid=lose.uid,
-            source=lose.source,
-            source_key=lose.source_key,
-            party_id=keep.id,
-            at=taken.at,
-            by=taken.actor.name,
-        )
-    )
     await session.flush()
     await rekey(session, keep)

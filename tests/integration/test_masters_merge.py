@@ -215,7 +215,8 @@ async def test_values_are_joined_and_both_sides_say_so(sessions: Sessions, regis
         assert (alias.ref, alias.source, alias.source_key, alias.by) == ("LOSE", "erp", "77", "ada")
         assert [row.ref for row in await duplicates_of(session, {"email": "b@x.il"})] == ["KEEP"]
         lost = (await session.scalars(select(Party).where(Party.ref == "LOSE"))).one()
-        assert (lost.archived, lost.reg_no) == (True, None)
+        assert (lost.archived, lost.reg_no, lost.source_key) == (True, None, None)
+        assert (kept.source, kept.source_key) == ("erp", "77")
         assert [(row.action, row.changes["merged"]) for row in await history(session, "party", "KEEP")] == [
             ("merge", [None, "LOSE"])
         ]

@@ -15,7 +15,7 @@ class Device(Kept, Base):
     """One instrument. `box_id` and `box_device` are what readings say about where they come from."""
 
     __tablename__ = "device"
-    __table_args__ = (UniqueConstraint("box_id", "box_device"),)
+    __table_args__ = (UniqueConstraint("source", "source_key"), UniqueConstraint("box_id", "box_device"))
 
     code: Mapped[str] = mapped_column(Text, unique=True)
     box_id: Mapped[str | None] = mapped_column(ForeignKey("box.id"))
@@ -44,6 +44,7 @@ class Calibration(Kept, Base):
 
     __tablename__ = "calibration"
     __table_args__ = (
+        UniqueConstraint("source", "source_key"),
         Index("ix_calibration_device_id_day", "device_id", "day"),
         CheckConstraint("due >= day", name="due"),
     )
@@ -67,7 +68,7 @@ class LabelLayout(Kept, Base):
     """How to read a supplier's own label (cloud.masters.labels). Editions of one name replace each other; one is in use."""
 
     __tablename__ = "label_layout"
-    __table_args__ = (UniqueConstraint("party_id", "name", "edition"),)
+    __table_args__ = (UniqueConstraint("source", "source_key"), UniqueConstraint("party_id", "name", "edition"))
 
     ref: Mapped[str] = mapped_column(Text, unique=True)
     party_id: Mapped[int] = mapped_column(ForeignKey("party.id"))

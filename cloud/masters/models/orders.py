@@ -18,6 +18,7 @@ class PurchaseOrder(Kept, Base):
     """An order to a supplier. States: draft, confirmed, on_hold, closed, cancelled (cloud.masters.machine)."""
 
     __tablename__ = "purchase_order"
+    __table_args__ = (UniqueConstraint("source", "source_key"),)
 
     ref: Mapped[str] = mapped_column(Text, unique=True)
     state: Mapped[str] = mapped_column(Text, default="draft", index=True)
@@ -36,7 +37,7 @@ class OrderLine(Kept, Base):
     """One product of an order. `received` is what was posted so far, in the line's unit."""
 
     __tablename__ = "order_line"
-    __table_args__ = (UniqueConstraint("order_id", "line"),)
+    __table_args__ = (UniqueConstraint("source", "source_key"), UniqueConstraint("order_id", "line"))
 
     order_id: Mapped[int] = mapped_column(ForeignKey("purchase_order.id"))
     line: Mapped[str] = mapped_column(Text)

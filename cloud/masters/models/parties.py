@@ -18,7 +18,7 @@ class Party(Kept, Base):
     """Somebody we deal with: a company or a person."""
 
     __tablename__ = "party"
-    __table_args__ = (CheckConstraint("parent_id <> id", name="not_own_parent"),)
+    __table_args__ = (UniqueConstraint("source", "source_key"), CheckConstraint("parent_id <> id", name="not_own_parent"))
 
     ref: Mapped[str] = mapped_column(Text, unique=True)
     kind: Mapped[str] = mapped_column(Text, default="company", server_default="company")
@@ -62,6 +62,7 @@ class PartyContact(Kept, Base):
 
     __tablename__ = "party_contact"
     __table_args__ = (
+        UniqueConstraint("source", "source_key"),
         UniqueConstraint("company_id", "person_id"),
         Index(
             "uq_party_contact_primary",

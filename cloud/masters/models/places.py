@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Text
+from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cloud.db.base import Base
@@ -14,6 +14,7 @@ class Site(Kept, Base):
     """A place of work."""
 
     __tablename__ = "site"
+    __table_args__ = (UniqueConstraint("source", "source_key"),)
 
     code: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
@@ -27,6 +28,7 @@ class Station(Kept, Base):
     """A work place with its devices and screen; a box stands at one."""
 
     __tablename__ = "station"
+    __table_args__ = (UniqueConstraint("source", "source_key"),)
 
     code: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
@@ -48,7 +50,7 @@ class Location(Kept, Base):
     """
 
     __tablename__ = "location"
-    __table_args__ = (CheckConstraint("parent_id <> id", name="not_own_parent"),)
+    __table_args__ = (UniqueConstraint("source", "source_key"), CheckConstraint("parent_id <> id", name="not_own_parent"))
 
     code: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)

@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Text
+from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from cloud.db.base import Base
@@ -15,6 +15,7 @@ class PriceList(Kept, Base):
     """Prices for one party, for a segment, or for everybody. Both ends of a validity are days that count; None is open."""
 
     __tablename__ = "price_list"
+    __table_args__ = (UniqueConstraint("source", "source_key"),)
 
     ref: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
@@ -32,6 +33,7 @@ class Price(Kept, Base):
 
     __tablename__ = "price"
     __table_args__ = (
+        UniqueConstraint("source", "source_key"),
         Index("ix_price_list_id_product_id", "list_id", "product_id"),
         CheckConstraint("from_qty >= 0", name="from_qty"),
         CheckConstraint("price >= 0", name="price"),

@@ -14,7 +14,10 @@ class Unit(Kept, Base):
     """A unit of measure by its UCUM code. One of it is `numerator/denominator` of its dimension's base."""
 
     __tablename__ = "unit"
-    __table_args__ = (CheckConstraint("numerator > 0 AND denominator > 0", name="factor"),)
+    __table_args__ = (
+        UniqueConstraint("source", "source_key"),
+        CheckConstraint("numerator > 0 AND denominator > 0", name="factor"),
+    )
 
     code: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
@@ -29,6 +32,7 @@ class Product(Kept, Base):
     weighed or counted."""
 
     __tablename__ = "product"
+    __table_args__ = (UniqueConstraint("source", "source_key"),)
 
     sku: Mapped[str] = mapped_column(Text, unique=True)
     name: Mapped[str] = mapped_column(Text)
@@ -74,6 +78,7 @@ class ProductCode(Kept, Base):
 
     __tablename__ = "product_code"
     __table_args__ = (
+        UniqueConstraint("source", "source_key"),
         UniqueConstraint("scheme", "code", "party_id"),
         # A unique constraint takes any two NULLs for different.
         Index(
@@ -105,6 +110,7 @@ class BomLine(Kept, Base):
 
     __tablename__ = "bom_line"
     __table_args__ = (
+        UniqueConstraint("source", "source_key"),
         UniqueConstraint("parent_id", "child_id"),
         CheckConstraint("parent_id <> child_id", name="not_itself"),
         CheckConstraint("quantity > 0", name="quantity"),

@@ -110,6 +110,7 @@ def _create(name: str, *columns: sa.Column | sa.Constraint) -> sa.Table:
         *_carried(),
         *columns,
         sa.UniqueConstraint("uid", name=f"uq_{name}_uid"),
+        sa.UniqueConstraint("source", "source_key", name=f"uq_{name}_source_source_key"),
     )
     op.create_index(f"ix_{name}_source_key", name, ["source_key"])
     return table
@@ -136,6 +137,7 @@ def _grow(name: str) -> None:
 def _tighten(table: object, name: str) -> None:
     table.alter_column("uid", existing_type=sa.Text(), nullable=False)
     table.create_unique_constraint(f"uq_{name}_uid", ["uid"])
+    table.create_unique_constraint(f"uq_{name}_source_source_key", ["source", "source_key"])
     table.create_index(f"ix_{name}_source_key", ["source_key"])
 
 
@@ -143,6 +145,7 @@ def _shrink(table: object, *columns: str) -> None:
     name = table.impl.table_name
     table.drop_index(f"ix_{name}_source_key")
     table.drop_constraint(f"uq_{name}_uid", type_="unique")
+    table.drop_constraint(f"uq_{name}_source_source_key", type_="unique")
     kept = {"version", "created_at"} if name == "purchase_order" else set()
     for column in (*columns, *(one.name for one in _carried() if one.name not in kept)):
         table.drop_column(column)
