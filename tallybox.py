@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from cloud.cli import imports as cloud_imports
 from cloud.cli.audit import audit_app
 from cloud.cli.boxes import boxes as cloud_boxes
 from cloud.cli.branch import branch as cloud_branch
@@ -25,6 +26,7 @@ from cloud.cli.commands import commands as cloud_commands
 from cloud.cli.hooks import hooks_app
 from cloud.cli.jobs import jobs_app
 from cloud.cli.people import key_app, user_app
+from cloud.cli.reindex import reindex as cloud_reindex
 from cloud.cli.restored import restored as cloud_restored
 from edge.journal.commands import journal_app
 from provisioning.commands import broker_command
@@ -52,9 +54,14 @@ cloud_app.command("boxes")(cloud_boxes)
 cloud_app.command("branch")(cloud_branch)
 cloud_app.command("command")(cloud_command)
 cloud_app.command("commands")(cloud_commands)
+cloud_app.command("reindex")(cloud_reindex)
 cloud_app.command("restored")(cloud_restored)
 cloud_app.add_typer(user_app, name="user", help="People and their roles.")
 cloud_app.add_typer(key_app, name="key", help="Keys of programs.")
+cloud_app.command("import")(cloud_imports.import_)
+cloud_app.command("undo-import")(cloud_imports.undo_import)
+cloud_app.command("export")(cloud_imports.export)
+cloud_app.command("template")(cloud_imports.template)
 cloud_app.add_typer(jobs_app, name="jobs", help="Work in the background.")
 cloud_app.add_typer(hooks_app, name="webhooks", help="Other programs that are told what happens.")
 
