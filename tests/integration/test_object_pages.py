@@ -199,3 +199,87 @@ async def test_archived_record_leaves_the_list_and_comes_back(desk: Desk) -> Non
     assert ref in await desk.get("/o/company?kept=archived")
     await desk.send(f"/o/company/{ref}/archive", version="2", back="yes")
     assert ref in await desk.get("/o/company")
+
+
+async def test_list_is_filtered_by_rows_words_and_formula(desk: Desk) -> None:
+    acre = await company(desk, "Acre Bakery", city="Acre", credit="10")
+    haifa = await company(desk, "מאפיית חיפה", city="Haifa", credit="20")
+    for query, found in (
+        ("f=credit&op=above&v=15", haifa),
+        ("f=city&op=is&v=Acre", acre),
+        ("q=bakery", acre),
+        ("q=%D7%97%D7%99%D7%A4%D7%94", haifa),
+        (f"q={acre.lower()}", acre),
+        ("where=credit+%3E+15", haifa),
+    ):
+        page = await desk.get(f"/o/company?{query}")
+        other = acre if found == haifa else haifa
+        assert f'href="/o/company/{found}"' in page, query
+        assert f'href="/o/company/{other}"' not in page, query
+
+
+async def test_faulty_filter_says_where_and_loses_nothing(desk: Desk) -> None:
+    page = await desk.get("/o/company?where=credit+%3E+%3E+1&f=credit&op=above&v=many")
+    assert 'id="where"' in page
+    assert "credit &gt; &gt; 1" in page
+    assert "This value does not fit the field." in page
+    assert "column <bdi" in page
+
+
+async def test_view_is_kept_shared_and_comes_first(desk: Desk) -> None:
+    acre, haifa = await company(desk, "Acre", city="Acre"), await company(desk, "Haifa", city="Haifa")
+    query = "f=city&op=is&v=Acre&sort=-name"
+    answer = await desk.send("/o/company/views", name="In Acre", query=query, first="yes", shared="yes")
+    page = await desk.get(answer.headers["location"])
+    assert acre in page
+    assert haifa not in page
+    assert haifa not in await desk.get("/o/company")
+    assert haifa in await desk.get("/o/company?view=all")
+    uid = answer.headers["location"].rpartition("=")[2]
+    await desk.send(f"/o/company/views/{uid}/drop")
+    assert haifa in await desk.get("/o/company")
+
+
+async def test_many_are_moved_at_once_and_each_refusal_is_told(desk: Desk) -> None:
+    ready, unready = await visit(desk, on="2026-11-23"), await visit(desk)
+    answer = await desk.send("/o/visit/bulk", 422, act="do:hold", ref=[ready, unready])
+    assert "Say the day first." in answer.text
+    assert "Held" in await desk.get(f"/o/visit/{ready}")
+    asked = await desk.send("/o/visit/bulk", 200, act="do:drop", ref=[ready, unready])
+    assert 'name="reason"' in asked.text
+    await desk.send("/o/visit/bulk", act="do:drop", ref=[ready, unready], reason="storm")
+    await desk.send("/o/visit/bulk", act="archive", ref=[ready])
+    assert ready not in await desk.get("/o/visit")
+
+
+async def test_list_and_chosen_records_are_taken_away_as_files(desk: Desk) -> None:
+    acre, haifa = await company(desk, "Acre", city="Acre"), await company(desk, "Haifa", city="Haifa")
+    whole = await desk.get("/o/company/export?fmt=csv&f=city&op=is&v=Acre")
+    assert acre in whole
+    assert haifa not in whole
+    chosen = await desk.send("/o/company/bulk", 200, act="csv", ref=[haifa])
+    assert haifa in chosen.text
+    assert acre not in chosen.text
+    sheet = await desk.client.get("/o/company/export?fmt=xlsx")
+    assert sheet.content[:2] == b"PK"
+
+
+async def test_board_has_a_column_for_each_state_and_moves_cards(desk: Desk) -> None:
+    ref = await visit(desk, on="2026-11-23")
+    page = await desk.get("/o/visit/board")
+    lanes = re.findall(r'data-state="(\w+)"', page)
+    assert lanes == ["planned", "held", "closed", "dropped"]
+    assert f'action="/o/visit/{ref}/do/hold"' in page
+    answer = await desk.send(f"/o/visit/{ref}/do/hold", version="1", next="/o/visit/board")
+    assert answer.headers["location"] == "/o/visit/board"
+    await desk.get("/o/company/board", 404)
+
+
+async def test_what_may_not_be_read_is_not_there(desk: Desk) -> None:
+    ref = await company(desk, "Galil")
+    desk.world.now = desk.world.now
+    for path in (f"/o/company/{ref}", f"/o/company/{ref}/edit", "/o/company", "/o/company/new", "/o/company/board"):
+        assert (await desk.client.get(path)).status_code in {200, 404}
+    await desk.get("/o/nothing", 404)
+    await desk.get("/o/company/C-9999", 404)
+    await desk.get("/o/company/C-9999/edit", 404)

@@ -42,14 +42,13 @@ class ListAddress:
             Condition(field[:60], _at(ops, place)[:20], _at(values, place)[:MAX_TEXT])
             for place, field in enumerate(fields[:MAX_CONDITIONS])
         )
-        columns = query.getlist("col") or query.get("cols", "").split(",")
         return cls(
             kind=kind,
             q=query.get("q", "").strip()[:MAX_TEXT],
             conditions=tuple(one for one in rows if one.field),
             where=query.get("where", "").strip()[:MAX_WHERE],
             sort=query.get("sort", "")[:60],
-            columns=tuple(dict.fromkeys(one for one in columns if one))[:MAX_COLUMNS],
+            columns=_columns(query),
             kept="archived" if query.get("kept") == "archived" else "live",
             after=query.get("after", "")[:MAX_PLACE],
             view=query.get("view", "")[:40],
@@ -62,6 +61,10 @@ class ListAddress:
         pairs = changed.pairs()
         base = place(self.kind, changed.path) if changed.path else place(self.kind)
         return f"{base}?{urlencode(pairs)}" if pairs else base
+
+    def query_text(self) -> str:
+        """What a saved view is made of."""
+        return urlencode(self.pairs())
 
     def pairs(self) -> list[tuple[str, str]]:
         """What differs from the plain list."""
@@ -90,6 +93,15 @@ class ListAddress:
     def sorted_by(self, name: str) -> str:
         """The address sorted by a column; by the one it is sorted by, the other way round."""
         return self.url(sort=f"-{name}" if self.sort == name else name)
+
+
+def _columns(query: QueryParams) -> tuple[str, ...]:
+    """Chosen columns in their order. A form sends all its ticked boxes and what was shown before: only a difference counts."""
+    columns = query.get("cols", "").split(",")
+    ticked, shown = query.getlist("col"), query.get("shown", "").split(",")
+    if ticked and set(ticked) != set(shown):
+        columns = [*(one for one in shown if one in ticked), *(one for one in ticked if one not in shown)]
+    return tuple(dict.fromkeys(one[:60] for one in columns if one))[:MAX_COLUMNS]
 
 
 def _at(values: Sequence[str], number: int) -> str:

@@ -261,6 +261,26 @@ function filter(form) {
   });
 }
 
+// What can be done with chosen rows shows when some are chosen.
+function bulk(form) {
+  const boxes = [...document.querySelectorAll(`input[form="${form.id}"][name=ref]`)];
+  const all = form.querySelector("[data-all]");
+  const tell = () => {
+    const chosen = boxes.filter((one) => one.checked).length;
+    form.toggleAttribute("data-none", chosen === 0);
+    all.checked = chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
+    for (const button of form.querySelectorAll("button")) button.disabled = chosen === 0;
+  };
+  all.parentElement.hidden = false;
+  all.addEventListener("change", () => {
+    for (const one of boxes) one.checked = all.checked;
+    tell();
+  });
+  for (const one of boxes) one.addEventListener("change", tell);
+  tell();
+}
+
 // --- Boards ------------------------------------------------------------------------------------
 
 // Dragging a card presses the button in its menu that leads to the column; without a mouse the menu does the same.
@@ -316,6 +336,7 @@ function dress(root) {
   root.querySelectorAll("[data-picker]").forEach((box) => new Picker(box));
   root.querySelectorAll("form[data-check]").forEach((form) => new LiveForm(form));
   root.querySelectorAll("form[data-live-filter]").forEach(filter);
+  root.querySelectorAll("form[data-bulk]").forEach(bulk);
   root.querySelectorAll(".board").forEach(board);
 }
 

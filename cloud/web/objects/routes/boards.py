@@ -4,11 +4,11 @@ from fastapi import APIRouter, Request, Response
 
 from cloud.kernel.access import CREATE
 from cloud.web.errors import NotThere
-from cloud.web.objects.address import ListAddress
 from cloud.web.objects.board import board_of
 from cloud.web.objects.entry import reading
 from cloud.web.objects.pages import page, shower
 from cloud.web.objects.routes.lists import demand_readable, refusal
+from cloud.web.objects.views import address_of
 
 router = APIRouter()
 
@@ -16,13 +16,13 @@ router = APIRouter()
 @router.get("/o/{kind}/board")
 async def board(request: Request, kind: str) -> Response:
     """The board under the same filter as the list. 404 for kinds without states."""
-    address = ListAddress.of(kind, request.query_params, "board")
     show = shower(request)
     async with reading(request) as caller:
         demand_readable(caller, kind)
         definition = caller.objects.get(kind)
         if not definition.states:
             raise NotThere
+        address = await address_of(caller, kind, request.query_params, "board")
         found = await board_of(caller, address, show)
         return page(
             request,
