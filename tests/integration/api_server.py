@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -22,9 +23,9 @@ Prepare = Callable[[ApiSite], Awaitable[str]]
 class ApiServer:
     """Started by `with`; `url` ends with `/api`."""
 
-    def __init__(self, database: Path, world: World, prepare: Prepare) -> None:
+    def __init__(self, database: Path, world: World, prepare: Prepare, **deps: Any) -> None:
         self._database = f"sqlite:///{database}"
-        self._world, self._prepare = world, prepare
+        self._world, self._prepare, self._deps = world, prepare, deps
         self._ready = threading.Event()
         self._fault: BaseException | None = None
         self._thread = threading.Thread(target=self._main, name="api")
@@ -56,7 +57,7 @@ class ApiServer:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         sessions = open_sessions(self._database)
         try:
-            site = await open_site(sessions, self._world, TurnedClock())
+            site = await open_site(sessions, self._world, TurnedClock(), **self._deps)
             self.key = await self._prepare(site)
             with socket.create_server(("127.0.0.1", 0)) as listening:
                 server = uvicorn.Server(uvicorn.Config(site.app, log_level="error", timeout_graceful_shutdown=2))
