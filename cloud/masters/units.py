@@ -83,6 +83,12 @@ def convert(amount: Decimal, frm: str, to: str, units: Units = BUILT_IN, *, deci
     return _short(digits)
 
 
+def content(packs: Decimal, pack_qty: Decimal, pack_unit: str | None, unit: str, units: Units = BUILT_IN) -> Fraction:
+    """How much of a product (in its own `unit`) so many packs hold, each `pack_qty` of `pack_unit` (None: the product's): what
+    a code that stands on a carton means. Raises as `ratio`."""
+    return exact(Fraction(packs) * Fraction(pack_qty), pack_unit or unit, unit, units)
+
+
 def countable(unit: str, units: Units = BUILT_IN) -> bool:
     """Whether amounts of it may be added and multiplied: a unit of stock, packs, prices and BOM lines."""
     return unit in units and units[unit].dimension not in UNSCALED

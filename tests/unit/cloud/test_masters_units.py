@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cloud.errors import Refused
-from cloud.masters.units import BUILT_IN, PLACES, Factor, convert, countable, exact, ratio
+from cloud.masters.units import BUILT_IN, PLACES, Factor, content, convert, countable, exact, ratio
 from sync_protocol.quantity import UNITS
 
 AMOUNTS = st.decimals(min_value=-(10**9), max_value=10**9, places=6, allow_nan=False, allow_infinity=False)
@@ -87,3 +87,11 @@ def test_a_decimal_result_is_the_exact_one_or_none(amount: Decimal, frm: str, to
 
 def test_units_of_the_box_mean_the_same_here() -> None:
     assert {code: (BUILT_IN[code].dimension, BUILT_IN[code].factor) for code in UNITS} == UNITS
+
+
+@pytest.mark.parametrize(
+    ("packs", "pack_qty", "pack_unit", "unit", "result"),
+    [("3", "12", None, "{pcs}", "36"), ("2", "500", "g", "kg", "1"), ("0.5", "12.5", "kg", "g", "6250")],
+)
+def test_packs_hold_so_much_of_the_product(packs: str, pack_qty: str, pack_unit: str | None, unit: str, result: str) -> None:
+    assert content(Decimal(packs), Decimal(pack_qty), pack_unit, unit) == Fraction(result)
