@@ -104,6 +104,8 @@ class _Checker:
         for number, name in enumerate(self.definition.columns):
             if name not in known:
                 self.fault(("columns", number), "unknown_field", _unknown("field", name, known))
+        if self.definition.sort and self.definition.sort.removeprefix("-") not in known:
+            self.fault(("sort",), "unknown_field", _unknown("field", self.definition.sort.removeprefix("-"), known))
         try:
             named = [name for _, name, _, _ in string.Formatter().parse(self.definition.title) if name is not None]
         except ValueError:

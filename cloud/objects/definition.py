@@ -162,6 +162,8 @@ class ObjectDef:
     transitions: tuple[TransitionDef, ...] = ()
     columns: tuple[str, ...] = ()
     """Fields of the list where nobody chose others."""
+    sort: str = ""
+    """Order of the list where nobody chose another: a field, with `-` before it the other way round; "" is newest first."""
     portal: Mapping[str, object] = field(default_factory=dict)
     read_only: bool = False
     """Made and changed by the program alone: pages and programs read it and take its transitions."""
@@ -189,6 +191,11 @@ class ObjectDef:
         """Names that the title is made of."""
         parsed = string.Formatter().parse(self.title + self.title_he)
         return frozenset(name.partition(".")[0] for _, name, _, _ in parsed if name)
+
+    @cached_property
+    def plain_title(self) -> bool:
+        """Whether the title is the same in every language and rests on the record alone."""
+        return not self.title_he and not any(one.target for one in self.fields if one.key in self.title_fields)
 
     @property
     def typed(self) -> bool:

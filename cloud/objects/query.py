@@ -194,7 +194,7 @@ async def _plan(caller: Caller, kind: str, query: Query) -> _Plan:
         partly = compile_filter_partly(wanted, columns, caller.given(), dialect)
         conditions.append(partly.condition)
         rest, outside = partly.rest, str(partly.why) if partly.why else ""
-    sort, down = _sort(caller, rows, columns, query.sort)
+    sort, down = _sort(caller, rows, columns, query.sort or _own_order(caller, rows))
     limit = max(1, min(query.limit, MAX_LIMIT))
     return _Plan(rows, and_(true(), *conditions), rest, fixed, sort, down, limit, query.only, outside)
 
@@ -263,6 +263,16 @@ def _sort(caller: Caller, rows: Rows, columns: KindColumns, text: str) -> tuple[
     return found, text.startswith("-")
 
 
+def _own_order(caller: Caller, rows: Rows) -> str:
+    """The definition's order, where the caller may sort by it."""
+    name = rows.definition.sort.removeprefix("-")
+    try:
+        demand_open(caller, rows.definition, [(name,)] if name else [])
+    except Forbidden:
+        return ""
+    return rows.definition.sort
+
+
 async def _after(caller: Caller, plan: _Plan, place: Place | None, wanted: int) -> Sequence[tuple[Any, Any]]:
     """Rows beyond a place in the list's order, with the sorted value of each."""
     key, number = plan.sort.expr, plan.rows.model.id
@@ -322,7 +332,7 @@ async def _holds(caller: Caller, rows: Rows, row: Any, rest: Expression) -> bool
 
 async def _items(caller: Caller, plan: _Plan, found: Sequence[tuple[Any, Reach]]) -> list[Item]:
     for one in plan.rows.definition.live:
-        if one.type == "ref" and (plan.only is None or one.key in plan.only):
+        if one.type == "ref" and (plan.only is None or one.key in plan.only or one.key in plan.rows.definition.title_fields):
             ids = [value for row, _ in found if (value := plan.rows.get(row, one)) is not None]
             await caller.references.load(one.target, ids)
     shown = None if plan.reach is None else visible(plan.rows, plan.reach, plan.only)

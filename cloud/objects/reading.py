@@ -86,6 +86,7 @@ class _Reader:
             transitions=tuple(
                 self._transition(key, value, ("transitions", key)) for key, value in self._items(data, "transitions")
             ),
+            sort=self._text(data, "sort"),
             columns=tuple(self._words(data.get("columns"), ("columns",))),
             portal=self._mapping(data.get("portal"), ("portal",)),
             read_only=self._flag(data, "read_only", ()),

@@ -31,7 +31,7 @@ ADJUSTABLE = frozenset(
 )
 """What a customer may say about a shipped field. Its type, column and meaning stay: code rests on them."""
 
-ADJUSTABLE_WHOLE = frozenset({"key", "label", "plural", "columns", "portal", *MERGED})
+ADJUSTABLE_WHOLE = frozenset({"key", "label", "plural", "columns", "sort", "portal", *MERGED})
 ADJUSTABLE_TRANSITION = frozenset({"label", "when", "message", "require", "reason"})
 
 

@@ -114,7 +114,8 @@ class Rows:
         """The templates filled in with the record's values (references as Reference or not at all)."""
         own = {**values, "ref": self.ref(row)}
         english = fill(self.definition.title, own) or self.ref(row)
-        return Label(english, fill(self.definition.title_he, own, "he") or None if self.definition.title_he else None)
+        hebrew = fill(self.definition.title_he or self.definition.title, own, "he")
+        return Label(english, None if hebrew in {"", english} else hebrew)
 
 
 def fill(template: str, values: Mapping[str, Any], locale: str = "en") -> str:

@@ -109,7 +109,7 @@ async def _named(caller: Caller, one: FieldDef, ids: list[int]) -> dict[int, Ref
 async def _title(caller: Caller, rows: Rows, row: Any, readable: Reach) -> Label:
     if any(not readable.allows(name) for name in rows.definition.title_fields):
         return Label(rows.ref(row))
-    if isinstance(row, Record) and not rows.definition.title_he:
+    if isinstance(row, Record) and rows.definition.plain_title:
         return Label(row.title or row.ref)
     return (await caller.references.fresh(rows, row)).title
 
