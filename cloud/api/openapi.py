@@ -11,7 +11,21 @@ from cloud.api import saying
 from cloud.api.asking import reading
 from cloud.api.deps import ApiDeps
 from cloud.api.kinds import fields_seen, kinds_seen
-from cloud.api.operations import CHANGING, Operation, event, in_header, in_path, in_query, known, match, name, problem, ref
+from cloud.api.openapi_more import around_lines, exchange_lines, search_line
+from cloud.api.operations import (
+    CHANGING,
+    Line,
+    Operation,
+    event,
+    in_header,
+    in_path,
+    in_query,
+    known,
+    match,
+    name,
+    problem,
+    ref,
+)
 from cloud.api.parts import MAX_KEY, parameters
 from cloud.api.records import DEFAULT_LIMIT, KEPT, MAX_EVENTS, MAX_SOURCE, MAX_SOURCE_KEY
 from cloud.api.schemas import MAX_REF, Schema, answered, both_languages, closed, listed, nullable, reason, taken
@@ -72,7 +86,7 @@ def document(at: Caller) -> Schema:
         paths.setdefault(path, {})[method] = operation.document()
     for one in kinds_seen(at):
         schemas[one.key] = answered(one, fields_seen(at, one.key))
-        for path, method, operation in _OfKind(at, one).all():
+        for path, method, operation in (*_OfKind(at, one).all(), *around_lines(one), *exchange_lines(at, one)):
             paths.setdefault(path, {})[method] = replace(operation, under=one.key).document()
     return {
         "openapi": "3.1.0",
@@ -87,10 +101,6 @@ def document(at: Caller) -> Schema:
     }
 
 
-Line = tuple[str, str, Operation]
-"""Path, method, operation."""
-
-
 def _common(at: Caller) -> Iterator[Line]:
     shown = {"key": {"type": "string"}, "label": both_languages()}
     item: Schema = {"type": "object", "required": ["key", "label"], "properties": shown}
@@ -98,6 +108,7 @@ def _common(at: Caller) -> Iterator[Line]:
     yield "/o", "get", Operation("kinds", "Kinds that the asker may read", many)
     yield "/defs", "get", Operation("definitions", "Definitions of all kinds that the asker may read", many)
     yield "/openapi.json", "get", Operation("openapi", "This description", {"type": "object"})
+    yield search_line()
     readable = [one.key for one in kinds_seen(at)]
     if readable:
         kind = in_path("kind", {"enum": readable})

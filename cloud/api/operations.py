@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from cloud.api.schemas import Schema, closed, listed, nullable
 
@@ -28,7 +28,8 @@ CHANGING = ("409", "412", "413", "415", "422")
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`tag`: it is answered with an `ETag`; `made`: also with 201; `also`: problems beside those that every one has."""
+    """`tag`: it is answered with an `ETag`; `made`: also with 201 (`only`: with nothing else); `also`: problems beside those
+    that every one has."""
 
     name: str
     words: str
@@ -38,7 +39,8 @@ class Operation:
     body_type: str = "application/json"
     body_required: bool = True
     tag: bool = False
-    made: bool = False
+    made: bool | Literal["only"] = False
+    answer_type: str = "application/json"
     also: tuple[str, ...] = ()
     under: str = ""
     """The heading that it stands under."""
@@ -58,10 +60,10 @@ class Operation:
         return found
 
     def _answers(self) -> Schema:
-        good: Schema = {"description": self.words, "content": {"application/json": {"schema": self.schema}}}
+        good: Schema = {"description": self.words, "content": {self.answer_type: {"schema": self.schema}}}
         if self.tag:
             good["headers"] = {"ETag": {"schema": {"type": "string"}, "description": "The version, in quotes."}}
-        found: Schema = {"200": good}
+        found: Schema = {} if self.made == "only" else {"200": good}
         if self.made:
             found["201"] = {**good, "description": "It is new"}
         if self.tag and self.body is None:
@@ -70,6 +72,10 @@ class Operation:
         for status in sorted({*ALWAYS, *self.also}):
             found[status] = {"description": PROBLEMS[status], "content": refused}
         return found
+
+
+Line = tuple[str, str, Operation]
+"""Path, method, operation."""
 
 
 def name(limit: int) -> Schema:
