@@ -16,7 +16,7 @@ from cloud.web import faults
 from cloud.web.access import gate, public
 from cloud.web.assets import Assets
 from cloud.web.errors import DatabaseAway, NotThere, WebFault
-from cloud.web.objects.routes import boards, forms, lists, records
+from cloud.web.objects.routes import admin, boards, forms, lists, records
 from cloud.web.programs import CAPPED_ITSELF, add_interface
 from cloud.web.reads.around import UPLOAD
 from cloud.web.rendering import Renderer
@@ -41,7 +41,7 @@ from cloud.web.routes import (
     sign_in,
 )
 from cloud.web.settings import StaffDeps
-from cloud.web.shield import MAX_BODY, Shield
+from cloud.web.shield import MAX_BODY, MAX_FORM, Shield
 
 log = structlog.get_logger()
 
@@ -65,7 +65,7 @@ SUBJECTS = (
     api,
 )
 # In this order: a record's own address takes what the others leave.
-OBJECTS = (lists, boards, forms, around, records)
+OBJECTS = (admin, lists, boards, forms, around, records)
 _VERSION = re.compile(r"[0-9a-f]{16}")
 
 
@@ -103,7 +103,12 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
         Shield,
         hosts=deps.settings.hosts,
         capped_itself=CAPPED_ITSELF,
-        larger={f"{UPLOAD}/": deps.settings.max_file + MAX_BODY, imports.UPLOAD: MAX_BYTES + MAX_BODY},
+        larger={
+            "/o/": MAX_FORM,
+            "/admin/objects": MAX_FORM,
+            f"{UPLOAD}/": deps.settings.max_file + MAX_BODY,
+            imports.UPLOAD: MAX_BYTES + MAX_BODY,
+        },
     )
     return app
 

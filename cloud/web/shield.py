@@ -11,6 +11,9 @@ from cloud.web.errors import TooLarge
 MAX_BODY = 64 * 1024
 """The largest form is a reason of 256 characters; this leaves room for every encoding of it and keeps floods out of memory."""
 
+MAX_FORM = 2 * 1024 * 1024
+"""Forms of records and definitions: 200,000 characters, each six bytes in a form's encoding, and what is around them."""
+
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"

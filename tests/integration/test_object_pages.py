@@ -11,9 +11,12 @@ import httpx
 import pytest
 
 from cloud.db.engine import Sessions, open_sessions
+from cloud.kernel.access import Access
 from cloud.kernel.actor import Actor, Taken
 from cloud.people.accounts import NewUser, create_user
+from cloud.people.builtin import Allowed
 from cloud.people.models import Role
+from cloud.people.roles import change_role, create_role
 from cloud.web import StaffDeps, StaffSettings, create_staff_app
 from tests.integration.conftest import TurnedClock
 from tests.integration.object_world import World, make_world
@@ -46,19 +49,22 @@ class Desk:
         return answer
 
 
-async def make_desk(sessions: Sessions, world: World, login: str = "ada", role: Role = Role.ADMIN) -> Desk:
-    clock = TurnedClock(world.now)
+async def make_desk(sessions: Sessions, world: World) -> Desk:
     async with sessions.write() as session:
-        taken = Taken(Actor.user("root", "admin"), clock.now)
-        await create_user(session, NewUser(login, "Ada Levi", role, password=PASSWORD, locale="en"), taken)
+        taken = Taken(Actor.user("root", "admin"), world.now)
+        await create_user(session, NewUser("ada", "Ada Levi", Role.ADMIN, password=PASSWORD, locale="en"), taken)
+    return await browser(sessions, world, "ada")
+
+
+async def browser(sessions: Sessions, world: World, login: str) -> Desk:
+    """Signed in as people do."""
     settings = StaffSettings(organisation="Galil", hosts=frozenset({"staff.test"}))
-    deps = StaffDeps(sessions, LIBRARIES, settings, clock, registry=world.registry, hooks=world.hooks)
+    deps = StaffDeps(sessions, LIBRARIES, settings, TurnedClock(world.now), registry=world.registry, hooks=world.hooks)
     client = httpx.AsyncClient(transport=httpx.ASGITransport(create_staff_app(deps)), base_url="http://staff.test")
     form = await client.get("/sign-in")
     answer = await client.post("/sign-in", data={"login": login, "password": PASSWORD, "csrf": token_in(form.text)})
     assert answer.status_code == 303, answer.text
-    home = await client.get("/me")
-    return Desk(client, world, sessions, csrf=token_in(home.text))
+    return Desk(client, world, sessions, csrf=token_in((await client.get("/me")).text))
 
 
 def token_in(page: str) -> str:
@@ -275,11 +281,82 @@ async def test_board_has_a_column_for_each_state_and_moves_cards(desk: Desk) -> 
     await desk.get("/o/company/board", 404)
 
 
+async def limited(desk: Desk, *grants: Allowed) -> Desk:
+    """The browser of somebody with only these grants."""
+    async with desk.sessions.write() as session:
+        taken = Taken(Actor.user("root", "admin"), desk.world.now, access=Access.all())
+        await create_role(session, "limited", ("Limited", "מוגבל"), taken)
+        await change_role(session, "limited", ("Limited", "מוגבל"), grants, taken)
+        await create_user(session, NewUser("lea", "Lea", "limited", password=PASSWORD, locale="en"), taken)
+    return await browser(desk.sessions, desk.world, "lea")
+
+
 async def test_what_may_not_be_read_is_not_there(desk: Desk) -> None:
-    ref = await company(desk, "Galil")
-    desk.world.now = desk.world.now
-    for path in (f"/o/company/{ref}", f"/o/company/{ref}/edit", "/o/company", "/o/company/new", "/o/company/board"):
-        assert (await desk.client.get(path)).status_code in {200, 404}
-    await desk.get("/o/nothing", 404)
-    await desk.get("/o/company/C-9999", 404)
-    await desk.get("/o/company/C-9999/edit", 404)
+    haifa, acre = await company(desk, "Haifa Bakery", city="Haifa", credit="777"), await company(desk, "Acre", city="Acre")
+    lea = await limited(desk, Allowed("company", "read", "city == 'Haifa'", "-credit"))
+    assert "Haifa Bakery" in await lea.get("/o/company")
+    for path in (
+        f"/o/company/{acre}",
+        f"/o/company/{acre}/edit",
+        "/o/visit",
+        "/o/visit/new",
+        "/o/visit/board",
+        "/admin/objects",
+    ):
+        await lea.get(path, 404)
+    await lea.get(f"/o/company/{haifa}/edit", 403)
+    await lea.get("/o/company/new", 403)
+    await lea.get("/o/company/export", 403)
+    for path in ("/o/company", f"/o/company/{haifa}", "/o/company?cols=name,credit"):
+        page = await lea.get(path)
+        assert "777" not in page
+        assert "Acre" not in page
+        assert "/edit" not in page
+        assert "/o/company/new" not in page
+    assert (await lea.client.get("/o/company?sort=credit")).status_code in {200, 403}
+    await lea.client.aclose()
+
+
+OWN = """key: x_tour
+label: {en: Tour, he: סיור}
+fields:
+  guide: {type: text, required: true}
+  rating: {type: int, validate: "1 <= rating <= 10", message: {en: One to ten}}
+"""
+
+
+async def test_new_object_is_there_at_once(desk: Desk) -> None:
+    answer = await desk.send("/admin/objects/-/new", text=OWN, version="0", act="save")
+    assert answer.headers["location"] == "/admin/objects/x_tour"
+    await desk.send("/o/x_tour/new", had=["guide"], f__guide="Dana")
+    page = await desk.get("/o/x_tour")
+    assert "Dana" in page
+    assert 'href="/o/x_tour"' in await desk.get("/")
+
+
+async def test_faults_of_a_definition_name_their_lines(desk: Desk) -> None:
+    text = OWN.replace("1 <= rating", "1 <= ratng")
+    answer = await desk.send("/admin/objects/-/new", 422, text=text, version="0", act="save")
+    assert "ratng" in answer.text
+    assert '<span class="bad">5</span>' in answer.text
+    await desk.get("/admin/objects/x_tour", 404)
+
+
+async def test_field_is_written_into_the_text_and_previewed(desk: Desk) -> None:
+    fields: dict[str, Any] = {
+        "field__key": "size", "field__type": "choice", "field__en": 'Size "L"', "field__options": "s, Small, קטן\nl",
+    }  # fmt: skip
+    answer = await desk.send("/admin/objects/company", 200, text="key: company\n", version="0", act="field", **fields)
+    text = html.unescape(re.search(r"<textarea[^>]*>\n(.*?)</textarea>", answer.text, re.DOTALL)[1])  # type: ignore[index]
+    assert 'x_size: {type: choice, options: {"s": {en: "Small", he: "קטן"}, "l": {en: "l"}}' in text
+    assert 'id="f-x_size"' in answer.text
+    await desk.send("/admin/objects/company", text=text, version="0", act="save")
+    assert 'id="f-x_size"' in await desk.get("/o/company/new")
+    # Saved by somebody else since.
+    stale = await desk.send("/admin/objects/company", 422, text=text, version="0", act="save")
+    assert "meanwhile" in stale.text
+
+
+async def test_definition_keeps_its_key(desk: Desk) -> None:
+    answer = await desk.send("/admin/objects/company", 422, text="key: visit\n", version="0", act="save")
+    assert "the key stays company" in answer.text

@@ -281,6 +281,22 @@ function bulk(form) {
   tell();
 }
 
+// --- Definitions -------------------------------------------------------------------------------
+
+// Numbers of lines beside the text, as many as there are lines. A faulty line's mark goes with the first change.
+function editor(box) {
+  const [gutter, text] = [box.querySelector(".gutter"), box.querySelector("textarea")];
+  text.addEventListener("input", () => {
+    const lines = text.value.split("\n").length;
+    gutter.replaceChildren(...Array.from({ length: lines }, (_, place) => {
+      const line = document.createElement("span");
+      line.textContent = String(place + 1);
+      return [line, document.createTextNode("\n")];
+    }).flat());
+    text.rows = Math.max(lines + 2, 26);
+  });
+}
+
 // --- Boards ------------------------------------------------------------------------------------
 
 // Dragging a card presses the button in its menu that leads to the column; without a mouse the menu does the same.
@@ -337,6 +353,7 @@ function dress(root) {
   root.querySelectorAll("form[data-check]").forEach((form) => new LiveForm(form));
   root.querySelectorAll("form[data-live-filter]").forEach(filter);
   root.querySelectorAll("form[data-bulk]").forEach(bulk);
+  root.querySelectorAll("[data-editor]").forEach(editor);
   root.querySelectorAll(".board").forEach(board);
 }
 

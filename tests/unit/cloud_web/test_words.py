@@ -37,6 +37,7 @@ KINDS = (
     "gap_cause",
     "invalid",
     "list_fault",
+    "type",
     "menu_group",
     "op",
     "system",
