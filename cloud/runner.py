@@ -14,6 +14,7 @@ import structlog
 
 from cloud import catalogue
 from cloud.app import alternate, create_sync_app
+from cloud.around.catching_up import catch_up_forever
 from cloud.blobs.place import blob_folder, open_blobs
 from cloud.clock import system_clock
 from cloud.db.engine import Sessions, open_sessions
@@ -166,6 +167,7 @@ async def _serve(
         if blobs is not None:
             tasks.create_task(blobs.sweep_forever())
         tasks.create_task(project_forever(sessions, wake, TAKERS))
+        tasks.create_task(catch_up_forever(sessions, records.registry))
         tasks.create_task(worker.run())
         log.info("cloud_served", sync=sync.url, staff=staff.url)
         announce(sync.url, staff.url)
