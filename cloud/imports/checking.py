@@ -10,6 +10,7 @@ from cloud.errors import Refused
 from cloud.imports.cells import Cell
 from cloud.imports.converting import Incoming, convert
 from cloud.imports.finding import find_rows
+from cloud.imports.heads import takes_ref
 from cloud.imports.mapping import Plan
 from cloud.imports.models import Outcome
 from cloud.imports.writing import faults_of
@@ -74,8 +75,10 @@ async def _check(caller: Caller, rows: Rows, plan: Plan, number: int, row: Incom
     if row.key is not None and (before := seen.twice(KEY, row.key, number)) is not None:
         row.fault(plan.key, "import_twice", _place(plan, plan.key), {"row": str(before)})
     if record is not None:
-        await _may_change(caller, rows, plan, row, record)
-    elif plan.mode == "update" and row.key is not None:
+        if not await _may_change(caller, rows, plan, row, record):
+            # Nothing more is said of it: what a record holds is not for whoever cannot reach it.
+            return Finding(number, Outcome.FAULTY, row, {})
+    elif row.key is not None and (plan.mode == "update" or (row.ref and not takes_ref(rows.definition))):
         row.fault(plan.key, "import_not_there", _place(plan, plan.key), {"key": row.key[:60]})
     made = await draft(caller, rows, record, row.given)
     await _against(caller, plan, row, made, seen)
@@ -110,13 +113,17 @@ def _forgive(rows: Rows, row: Incoming, seen: Seen) -> None:
             row.waits_for.discard(name)
 
 
-async def _may_change(caller: Caller, rows: Rows, plan: Plan, row: Incoming, record: Any) -> None:
-    if plan.mode == "create":
-        row.fault(plan.key, "import_exists", _place(plan, plan.key), {"ref": rows.ref(record)})
-    elif not await reach(caller, rows, record, READ) or not await reach(caller, rows, record, WRITE):
-        row.fault(plan.key, "import_out_of_reach", _place(plan, plan.key))
+async def _may_change(caller: Caller, rows: Rows, plan: Plan, row: Incoming, record: Any) -> bool:
+    place = _place(plan, plan.key)
+    if not await reach(caller, rows, record, READ) or not await reach(caller, rows, record, WRITE):
+        row.fault(plan.key, "import_out_of_reach", place)
+    elif plan.mode == "create":
+        row.fault(plan.key, "import_exists", place, {"ref": rows.ref(record)})
     elif getattr(record, "archived", False) and not await reach(caller, rows, record, ARCHIVE):
-        row.fault(plan.key, "import_archived", _place(plan, plan.key))
+        row.fault(plan.key, "import_archived", place)
+    else:
+        return True
+    return False
 
 
 async def _against(caller: Caller, plan: Plan, row: Incoming, made: Draft, seen: Seen) -> None:

@@ -34,6 +34,11 @@ def has_ref_column(definition: ObjectDef) -> bool:
     return definition.ref not in definition.by_key
 
 
+def takes_ref(definition: ObjectDef) -> bool:
+    """Whether a new record may be given its number: kinds that people know by no number go by their uid, which is drawn."""
+    return has_ref_column(definition) and definition.ref != "uid"
+
+
 def export_heads(caller: Caller, definition: ObjectDef) -> list[Head]:
     """What the caller may read and take away of some record, in the definition's order."""
     reading = [mask for _, mask in ways_of(caller, definition, READ)]

@@ -11,7 +11,7 @@ from openpyxl.utils import get_column_letter, quote_sheetname
 from openpyxl.worksheet.datavalidation import DataValidation
 
 from cloud.errors import Forbidden
-from cloud.imports.heads import COMMENT, REF, REF_LABEL, Head, has_ref_column, writable
+from cloud.imports.heads import COMMENT, REF, REF_LABEL, Head, takes_ref, writable
 from cloud.imports.workbook import KEYS, NAMES, SHADE, SHEET_NAME, TEXT, WIDTH
 from cloud.kernel.access import CREATE
 from cloud.objects.caller import Caller
@@ -62,7 +62,8 @@ def templates_all(caller: Caller, locale: str) -> bytes:
 def in_order(definitions: Iterable[ObjectDef]) -> list[ObjectDef]:
     """Kinds so that each comes behind those that its references lead to, as far as no circle forbids it: then references that
     need not be filled in give way."""
-    left = {one.key: one for one in sorted(definitions, key=lambda one: (GROUPS.index(one.group), one.key))}
+    ordered = sorted(definitions, key=lambda one: (GROUPS.index(one.group), bool(_before(one)), one.key))
+    left = {one.key: one for one in ordered}
     found: list[ObjectDef] = []
     while left:
         free = next((one for one in left.values() if not _before(one) & left.keys()), None)
@@ -82,7 +83,7 @@ def _book(caller: Caller, sheets: Sequence[tuple[str, ObjectDef]], locale: str) 
     book.remove(book["Sheet"])
     lists: list[Sequence[str]] = []
     for name, definition in sheets:
-        heads = [Head(REF, REF_LABEL)] if has_ref_column(definition) else []
+        heads = [Head(REF, REF_LABEL)] if takes_ref(definition) else []
         heads += [Head(one.key, one.label, one) for one in writable(caller, definition) if one.type != "file"]
         sheet = book.create_sheet(name[:SHEET_NAME])
         sheet.sheet_view.rightToLeft = locale == "he"

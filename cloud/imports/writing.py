@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.errors import CloudError, Conflict, NotFound, Refused
 from cloud.imports.converting import Incoming
 from cloud.imports.finding import find_rows
+from cloud.imports.heads import takes_ref
 from cloud.imports.mapping import Plan
 from cloud.imports.models import Done, ImportRow
 from cloud.kernel.chain import waiting
@@ -76,7 +77,7 @@ async def _target(caller: Caller, rows: Rows, plan: Plan, row: Incoming) -> Any 
     found = (await find_rows(caller, rows, plan, [row.key])).get(row.key)
     if found is not None and plan.mode == "create":
         raise Refused("import_exists", ref=rows.ref(found))
-    if found is None and plan.mode == "update":
+    if found is None and (plan.mode == "update" or (row.ref and not takes_ref(rows.definition))):
         raise Refused("import_not_there", key=row.key[:60])
     return found
 
@@ -150,5 +151,5 @@ def faults_of(exc: CloudError, plan: Plan) -> list[dict[str, Any]]:
             for one in exc.faults
         ]
     code, values = (exc.code, dict(exc.values)) if isinstance(exc, Refused) else ("import_out_of_reach", {})
-    name = plan.key if code in {"import_exists", "import_not_there"} else ""
+    name = plan.key if code in {"import_exists", "import_not_there"} else str(values.get("field", ""))
     return [{"column": places.get(name), "field": name, "code": code, "values": values, "message": {}}]

@@ -10,8 +10,10 @@ from cloud.imports.mapping import Column, Plan, keys_of, targets
 from cloud.imports.models import Done, ImportRow, Outcome
 from cloud.imports.staging import first_rows
 from cloud.imports.steps import Standing, rows_of, standing
+from cloud.kernel.access import Mask
 from cloud.objects.caller import Caller
 from cloud.objects.definition import FieldDef, Label, ObjectDef
+from cloud.objects.permits import open_masks
 
 SAMPLES = 3
 SHOWN = 50
@@ -115,7 +117,7 @@ async def import_view(caller: Caller, uid: str, *, shown: str = "", plan: Plan |
         offered,
         keys_of(caller, definition),
         shown,
-        [_row(one, found, definition, offered) for one in rows],
+        [_row(one, found, definition, offered, open_masks(caller, definition)) for one in rows],
     )
 
 
@@ -142,7 +144,7 @@ def _said(cell: Any) -> str:
     return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
-def _row(one: ImportRow, found: Standing, definition: ObjectDef, offered: Mapping[str, Label]) -> RowView:
+def _row(one: ImportRow, found: Standing, definition: ObjectDef, offered: Mapping[str, Label], mask: Mask) -> RowView:
     def told(fault: Mapping[str, Any]) -> FaultView:
         place = fault["column"]
         head = found.row.head[place] if place is not None and place < len(found.row.head) else ""
@@ -152,7 +154,8 @@ def _row(one: ImportRow, found: Standing, definition: ObjectDef, offered: Mappin
     changes = [
         ChangeView(definition.by_key[name].label, _plain(pair[0]), _plain(pair[1]))
         for name, pair in one.changes.items()
-        if name in definition.by_key
+        # Who may write a field need not be allowed to read what it held.
+        if name in definition.by_key and mask.allows(name)
     ]
     return RowView(
         one.number, one.ref or "", one.done, [told(each) for each in one.faults], [told(each) for each in one.notes], changes
