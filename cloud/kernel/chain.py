@@ -9,11 +9,11 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import event, select
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from cloud.kernel.models import Event, EventHead
 
@@ -22,6 +22,9 @@ START = hashlib.sha256(b"tallybox audit log 1").hexdigest()
 
 WAITING = "events_waiting"
 """Key of `session.info`: events of this transaction that have no place in the chain yet."""
+
+_MARKS = "events_waiting_before"
+"""Key of `session.info`: how many there were when each open savepoint began."""
 
 CHUNK = 1000
 """Rows read at a time while checking."""
@@ -65,6 +68,9 @@ def waiting(session: AsyncSession) -> list[Event]:
 
 @event.listens_for(Session, "before_commit")
 def _give_places(session: Session) -> None:
+    if session.in_nested_transaction():
+        # The end of a savepoint: who holds the head now would make others wait while more work comes, and could wait for them.
+        return
     rows: list[Event] = session.info.pop(WAITING, [])
     if not rows:
         return
@@ -80,9 +86,18 @@ def _give_places(session: Session) -> None:
     session.add_all(rows)
 
 
+@event.listens_for(Session, "after_transaction_create")
+def _mark(session: Session, begun: SessionTransaction) -> None:
+    if begun.nested:
+        session.info.setdefault(_MARKS, WeakKeyDictionary())[begun] = len(session.info.get(WAITING, []))
+
+
 @event.listens_for(Session, "after_soft_rollback")
-def _forget(session: Session, _previous: Any) -> None:
-    if not session.in_nested_transaction():
+def _forget(session: Session, ended: SessionTransaction) -> None:
+    """What was logged since the savepoint that is rolled back, or in the whole transaction."""
+    if ended.nested:
+        del session.info.get(WAITING, [])[session.info[_MARKS][ended] :]
+    elif ended.parent is None:
         session.info.pop(WAITING, None)
 
 

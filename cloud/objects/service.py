@@ -161,8 +161,7 @@ async def create(
     if isinstance(row, Record):
         row.owner = caller.login if caller.taken.actor.kind == "user" else None
     _begin(rows, row)
-    row.created_at = row.updated_at = caller.taken.at
-    row.created_by = row.updated_by = caller.login
+    row.created_at, row.created_by = caller.taken.at, caller.login
     await _write(caller, rows, row, made)
     readable = await _within(caller, rows, row, CREATE)
     changes = await changes_of(caller, made)
@@ -188,8 +187,6 @@ async def update(caller: Caller, kind: str, ref: str, given: Mapping[str, object
 
 
 async def _change(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
-    row.version += 1
-    row.updated_at, row.updated_by = caller.taken.at, caller.login
     await _write(caller, rows, row, made)
     changes = await changes_of(caller, made)
     await append_event(
@@ -303,17 +300,17 @@ def _begin(rows: Rows, row: Any) -> None:
 
 
 async def _write(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
-    for one in rows.definition.live:
-        if one.type != "refs" and (made.row is None or one.key in made.changed):
-            if made.row is None and one.column and made.values.get(one.key) is None:
-                continue  # the column's own default, or the number that was given already
-            rows.put(row, one, made.values.get(one.key))
     typed = caller.objects.typed.get(rows.definition.key)
-    if typed is not None and typed.before_save is not None:
-        await typed.before_save(caller.session, row, {name: made.values.get(name) for name in made.changed}, caller.taken)
-    caller.session.add(row)
     try:
+        # The row changes only inside: a savepoint writes first what changed before it, and a clash there ends the transaction.
         async with caller.session.begin_nested():
+            _put(rows, row, made)
+            if typed is not None and typed.before_save is not None:
+                changed = {name: made.values.get(name) for name in made.changed}
+                await typed.before_save(caller.session, row, changed, caller.taken)
+            row.updated_at, row.updated_by = caller.taken.at, caller.login
+            row.version = 1 if made.row is None else row.version + 1
+            caller.session.add(row)
             await caller.session.flush()
     except IntegrityError as exc:
         # Somebody took the same number or unique value in the same moment.
@@ -322,6 +319,15 @@ async def _write(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
     if typed is not None and typed.after_save is not None:
         await typed.after_save(caller.session, row, {name: made.values.get(name) for name in made.changed}, caller.taken)
     await _tell(caller, rows, row)
+
+
+def _put(rows: Rows, row: Any, made: Draft) -> None:
+    for one in rows.definition.live:
+        if one.type == "refs" or (made.row is not None and one.key not in made.changed):
+            continue
+        if made.row is None and one.column and made.values.get(one.key) is None:
+            continue  # the column's own default, or the number that was given already
+        rows.put(row, one, made.values.get(one.key))
 
 
 async def _links(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
