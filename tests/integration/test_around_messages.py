@@ -145,7 +145,9 @@ async def test_outsiders_are_not_told_of_what_is_internal(sessions: Sessions, ru
     rules.outside = {"dana"}
     async with sessions.write() as session:
         await follow(session, DEAL, "dana", NOW)
-    assert (await say(sessions, rules, "@dana they pay late")).cannot_read == ("dana",)
+    inside = await say(sessions, rules, "@dana they pay late")
+    assert (inside.cannot_read, inside.told) == (("dana",), frozenset())
+    assert (await say(sessions, rules, "they pay late")).told == frozenset()
     assert (await say(sessions, rules, NewMessage("hello", visibility="portal"))).told == {"dana"}
     assert await waits_for(sessions, rules, "dana") == [("follow", "message")]
 
