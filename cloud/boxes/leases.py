@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.boxes.models import Box, BoxStatus
@@ -33,9 +33,9 @@ async def open_session(session: AsyncSession, *, box: str, last: int | None, now
         raise BoxFault("impossible_lease", box)
     turns = False
     if last is not None and last < row.lease_used:
+        turns = await _behind_before(session, box, now)
         taken = Taken(Actor.box(box), now)
         await append_event(session, taken, action=BEHIND, kind="box", ref=box, changes={"said": last, "used": row.lease_used})
-        turns = await _behind_before(session, box, now)
     row.lease = max(row.lease, last or 0) + 1
     row.lease_at = now
     row.lease_used = max(row.lease_used, last or 0)
@@ -52,10 +52,5 @@ async def used(session: AsyncSession, *, box: str, lease: int) -> bool:
 
 
 async def _behind_before(session: AsyncSession, box: str, now: datetime) -> bool:
-    await session.flush()
-    count = await session.scalar(
-        select(func.count(Event.id)).where(
-            Event.kind == "box", Event.ref == box, Event.action == BEHIND, Event.at > now - ALTERNATION
-        )
-    )
-    return (count or 0) > 1
+    recent = (Event.kind == "box", Event.ref == box, Event.action == BEHIND, Event.at > now - ALTERNATION)
+    return await session.scalar(select(Event.id).where(*recent).limit(1)) is not None

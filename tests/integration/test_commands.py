@@ -19,8 +19,7 @@ from cloud.db.engine import Sessions, open_sessions
 from cloud.deps import SyncDeps
 from cloud.errors import Forbidden, NotFound, Refused
 from cloud.kernel.actor import Actor, Taken
-from cloud.kernel.events import history
-from cloud.kernel.models import Event
+from cloud.kernel.events import append_event, history
 from cloud.masters.models import Product
 from cloud.push.watch import Watch
 from cloud.receiving.projection import project_all
@@ -247,9 +246,7 @@ async def test_change_of_master_data_is_pushed_to_the_boxes_of_its_station(site,
             product = (await session.scalars(select(Product))).first()
             assert product is not None
             product.name += " (new)"
-            session.add(
-                Event(at=box.clock.now, actor_kind="user", actor="root", action="rename", kind="product", ref="x", changes={})
-            )
+            await append_event(session, Taken(Actor.user("root", "admin"), box.clock.now), action="rename", kind="product", ref="x")
         assert isinstance(await stream.next(), Changed)
 
 
