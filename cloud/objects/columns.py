@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import case, literal_column, select
+from sqlalchemy import Text as SqlText
+from sqlalchemy import case, literal_column, select, type_coerce
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import aliased
 from sqlalchemy.sql.expression import ColumnElement
 
@@ -41,6 +43,8 @@ def stored_field(rows: Rows, one: FieldDef, dialect: str, source: Any = None) ->
     if not one.column:
         return json_field(table.extra, one.key, one.type, dialect)
     column = columns_of(rows.model).get(one.column)
+    if column is not None and one.type == "choices":
+        return SqlField(type_coerce(getattr(table, one.column), SqlText() if dialect == "sqlite" else JSONB()), "json")
     if column is None or one.type not in _SHAPES:
         raise NotSql(1, f"{one.key} is no column")
     if isinstance(column.type, Exact):

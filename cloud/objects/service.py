@@ -21,7 +21,7 @@ from cloud.objects.machines import demand, machine_of
 from cloud.objects.models import Link, Record
 from cloud.objects.permits import Reach, holds, reach, ways_of
 from cloud.objects.rows import Reference, Rows
-from cloud.objects.validation import Draft, draft
+from cloud.objects.validation import Draft, draft, same
 from cloud.objects.values import said
 
 
@@ -54,7 +54,7 @@ async def row_of(caller: Caller, rows: Rows, ref: str, action: str, *, lock: boo
     read it, Forbidden where they may read but not act."""
     query = rows.select().where(rows.ref_column == ref)
     if lock:
-        query = query.with_for_update().execution_options(populate_existing=True)
+        query = query.with_for_update(of=rows.model, key_share=True).execution_options(populate_existing=True)
     row = await caller.session.scalar(query)
     if row is None:
         raise NotFound(rows.definition.key, ref)
@@ -318,6 +318,10 @@ async def _write(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
     await _links(caller, rows, row, made)
     if typed is not None and typed.after_save is not None:
         await typed.after_save(caller.session, row, {name: made.values.get(name) for name in made.changed}, caller.taken)
+    # A kind's own rules may have brought values into their form, or set others: the log has what was written.
+    written = rows.values(row)
+    made.changed |= {name for name, value in written.items() if not same(value, made.before.get(name))}
+    made.values.update(written)
     await _tell(caller, rows, row)
 
 

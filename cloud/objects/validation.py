@@ -65,13 +65,14 @@ async def draft(caller: Caller, rows: Rows, row: Any | None, given: Mapping[str,
         await _defaults(caller, made, given)
     await _compute(caller, made)
     await _conditions(caller, made, given)
-    made.changed = {name for name, value in made.values.items() if not _same(value, made.before.get(name))}
+    made.changed = {name for name, value in made.values.items() if not same(value, made.before.get(name))}
     await _validate(caller, made)
     await _unique(caller, made)
     return made
 
 
-def _same(one: Any, other: Any) -> bool:
+def same(one: Any, other: Any) -> bool:
+    """Whether two values of a field are one: nothing is nothing, whichever way it is said."""
     return one == other or (one in (None, []) and other in (None, []))
 
 
@@ -90,7 +91,7 @@ async def _take_in(caller: Caller, made: Draft, given: Mapping[str, object]) -> 
         except Unfit as exc:
             made.faults.append(exc.at(name))
             continue
-        if (one.computed or one.readonly) and not _same(taken, made.before.get(name)):
+        if (one.computed or one.readonly) and not same(taken, made.before.get(name)):
             made.fault(name, "readonly")
             continue
         made.values[name] = taken
@@ -191,14 +192,14 @@ async def _conditions(caller: Caller, made: Draft, given: Mapping[str, object]) 
     for one in made.fields:
         if one.visible_when and not await _truth(caller, made, one.key, one.visible_when):
             made.hidden.add(one.key)
-            if one.key in given and not _same(made.values.get(one.key), made.before.get(one.key)) and made.values.get(one.key):
+            if one.key in given and not same(made.values.get(one.key), made.before.get(one.key)) and made.values.get(one.key):
                 made.fault(one.key, "hidden")
             continue
         if one.readonly or one.computed:
             made.readonly.add(one.key)
         elif one.readonly_when and await _truth(caller, made, one.key, one.readonly_when):
             made.readonly.add(one.key)
-            if not _same(made.values.get(one.key), made.before.get(one.key)) and made.row is not None:
+            if not same(made.values.get(one.key), made.before.get(one.key)) and made.row is not None:
                 made.fault(one.key, "readonly")
         if one.required or (one.required_when and await _truth(caller, made, one.key, one.required_when)):
             made.required.add(one.key)
@@ -236,7 +237,7 @@ async def _validate(caller: Caller, made: Draft) -> None:
         chosen = [value] if isinstance(value, str) and one.type == "choice" else value if one.type == "choices" else []
         for each in chosen:
             option = one.option(each)
-            if option is not None and option.archived and not _same(value, made.before.get(one.key)):
+            if option is not None and option.archived and not same(value, made.before.get(one.key)):
                 made.fault(one.key, "option_archived", found=str(each))
 
 

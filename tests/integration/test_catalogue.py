@@ -12,6 +12,7 @@ from cloud.db.engine import Sessions
 from cloud.errors import CloudError, Refused
 from cloud.kernel.access import Access, Grant
 from cloud.kernel.actor import Actor, Taken
+from cloud.kernel.events import history
 from cloud.masters.demo import load_demo
 from cloud.objects import query, service
 from cloud.objects.caller import Caller, caller
@@ -168,3 +169,21 @@ async def test_a_role_of_another_site_sees_nothing_that_belongs_to_a_site(house:
                     await service.get(desk, kind, item.ref)
         else:
             assert page.items
+
+
+async def test_lists_in_columns_are_filtered_by_the_database(house: House) -> None:
+    async with house.read() as session:
+        desk = await house.at(session)
+        page = await query.find(desk, "party", Query(filter="'supplier' in roles", limit=100))
+        assert page.outside == ""
+        everybody = await query.find(desk, "party", Query(limit=100))
+        wanted = {one.ref for one in everybody.items if "supplier" in (one.values["roles"] or [])}
+        assert {one.ref for one in page.items} == wanted
+        assert wanted
+
+
+async def test_the_log_has_a_number_as_it_was_written(house: House) -> None:
+    async with house.write() as session:
+        await service.update(await house.at(session), "party", "SUP-014", {"phone": "04-555 0199"})
+    async with house.read() as session:
+        assert (await history(session, "party", "SUP-014"))[-1].changes["phone"][1] == "+97245550199"
