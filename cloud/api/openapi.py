@@ -5,13 +5,14 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
+import orjson
 from fastapi import APIRouter, Request, Response
 
 from cloud.api import saying
 from cloud.api.asking import reading
 from cloud.api.deps import ApiDeps
 from cloud.api.kinds import fields_seen, kinds_seen
-from cloud.api.openapi_more import around_lines, exchange_lines, search_line
+from cloud.api.openapi_more import NAMED, around_lines, exchange_lines, search_line
 from cloud.api.operations import (
     CHANGING,
     Line,
@@ -24,6 +25,7 @@ from cloud.api.operations import (
     match,
     name,
     problem,
+    problems,
     ref,
 )
 from cloud.api.parts import MAX_KEY, parameters
@@ -35,8 +37,8 @@ from cloud.objects.definition import ObjectDef
 from cloud.objects.permits import Reach
 from cloud.objects.query import MAX_LIMIT
 
-KEPT_DOCUMENTS = 64
-"""As many askers with different permissions are there at a time; a document is some 100 kB."""
+KEPT_DOCUMENTS = 16
+"""As many askers with different permissions are there at a time; a document is some 500 kB."""
 
 UNSORTED = frozenset({"json", "refs", "choices"})
 
@@ -45,16 +47,16 @@ router = APIRouter()
 
 @dataclass
 class Documents:
-    """Those made lately: making one anew takes longer than most answers. By state of the definitions and permissions."""
+    """Those made lately: making one anew takes as long as many answers. By state of the definitions and permissions."""
 
-    kept: OrderedDict[tuple[int, tuple[Grant, ...]], Schema] = field(default_factory=OrderedDict)
+    kept: OrderedDict[tuple[int, tuple[Grant, ...], str], bytes] = field(default_factory=OrderedDict)
 
-    def get(self, at: Caller) -> Schema:
-        """For this asker, with the definitions in force."""
-        key = (at.objects.stamp, at.access.grants)
+    def get(self, at: Caller, root: str, cookie: str) -> bytes:
+        """For this asker, with the definitions in force, served below `root`."""
+        key = (at.objects.stamp, at.access.grants, root)
         found = self.kept.pop(key, None)
         if found is None:
-            found = document(at)
+            found = orjson.dumps({**document(at, cookie), "servers": [{"url": root or "/"}]})
         self.kept[key] = found
         if len(self.kept) > KEPT_DOCUMENTS:
             self.kept.popitem(last=False)
@@ -68,24 +70,20 @@ async def openapi(request: Request) -> Response:
     documents: Documents = request.app.state.documents
     deps: ApiDeps = request.app.state.deps
     async with reading(request) as at:
-        found = documents.get(at)
-    schemes = {
-        "key": {"type": "http", "scheme": "bearer"},
-        "session": {"type": "apiKey", "in": "cookie", "name": deps.cookie},
-        "token": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
-    }
-    components = {**found["components"], "securitySchemes": schemes}
-    return saying.answer({**found, "servers": [{"url": request.scope.get("root_path", "") or "/"}], "components": components})
+        found = documents.get(at, request.scope.get("root_path", ""), deps.cookie)
+    return Response(found, media_type="application/json", headers=saying.PRIVATE)
 
 
-def document(at: Caller) -> Schema:
-    """The whole document but what depends on where it is served."""
-    schemas: dict[str, Schema] = {"Problem": problem(), "Event": event()}
+def document(at: Caller, cookie: str) -> Schema:
+    """The whole document but the address where it is served; `cookie` is that of browsers' sessions."""
+    schemas: dict[str, Schema] = {"Problem": problem(), "Event": event(), **NAMED}
     paths: dict[str, Schema] = {}
     for path, method, operation in _common(at):
         paths.setdefault(path, {})[method] = operation.document()
     for one in kinds_seen(at):
         schemas[one.key] = answered(one, fields_seen(at, one.key))
+        for action in [each for each in (CREATE, WRITE) if at.access.may(one.key, each) and not one.read_only]:
+            schemas[f"{one.key}.{action}"] = taken(one, reach_of(at, one, action), new=action == CREATE)
         for path, method, operation in (*_OfKind(at, one).all(), *around_lines(one), *exchange_lines(at, one)):
             paths.setdefault(path, {})[method] = replace(operation, under=one.key).document()
     return {
@@ -97,7 +95,15 @@ def document(at: Caller) -> Schema:
         },
         "security": [{"key": []}, {"session": [], "token": []}],
         "paths": paths,
-        "components": {"schemas": schemas},
+        "components": {
+            "schemas": schemas,
+            "responses": problems(),
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookie},
+                "token": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
+            },
+        },
     }
 
 
@@ -187,9 +193,9 @@ class _OfKind:
         return self.operation("history", "History, oldest first", page, ref(), in_query("limit", pages), after)
 
     def create(self) -> Operation:
-        values = self.values(CREATE, new=True)
+        values = taken(self.one, reach_of(self.at, self.one, CREATE), new=True)
         uid = {"type": ["string", "null"], "format": "uuid", "description": "Said again, it is the same record."}
-        body = {"values": values, "uid": uid, "ref": self.number(), "reason": reason()}
+        body = {"values": self.values(CREATE), "uid": uid, "ref": self.number(), "reason": reason()}
         key = {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"}
         return replace(
             self.operation("create", "Make", self.item, in_header("Idempotency-Key", key, "In place of `uid`.")),
@@ -200,7 +206,7 @@ class _OfKind:
         )
 
     def change(self) -> Operation:
-        body = closed({"values": self.values(WRITE, new=False), "reason": reason()}, required=())
+        body = closed({"values": self.values(WRITE), "reason": reason()}, required=())
         found = self.operation("change", "Change", self.item, ref(), match(required=True))
         return replace(found, body=body, tag=True, also=(*CHANGING, "428"))
 
@@ -209,7 +215,9 @@ class _OfKind:
         read = self.operation("read_by_source", "Read by another system's number", self.item, *source, known())
         yield path, "get", replace(read, tag=True, also=("422",))
         if self.may(CREATE) and self.may(WRITE):
-            body = {"values": self.values(CREATE, new=False), "ref": self.number(), "reason": reason()}
+            # Of a record that is there only what changes is sent.
+            values = taken(self.one, reach_of(self.at, self.one, CREATE), new=False)
+            body = {"values": values, "ref": self.number(), "reason": reason()}
             words = "Make or change by another system's number"
             put = self.operation("upsert", words, self.item, *source, match(required=False))
             yield path, "put", replace(put, body=closed(body, required=()), tag=True, made=True, also=CHANGING)
@@ -217,15 +225,20 @@ class _OfKind:
     def transition(self, key: str, words: str) -> Operation:
         body = {"reason": reason()}
         if self.may(WRITE):
-            body["values"] = self.values(WRITE, new=False)
+            body["values"] = self.values(WRITE)
         return self.act(f"do_{key}", words, closed(body, required=()))
 
     def act(self, key: str, words: str, body: Schema) -> Operation:
         found = self.operation(key, words, self.item, ref(), match(required=False))
         return replace(found, body=body, body_required=False, tag=True, also=CHANGING)
 
-    def values(self, action: str, *, new: bool) -> Schema:
-        return taken(self.one, Reach(tuple(way.mask for way in self.at.access.ways(self.one.key, action))), new=new)
+    def values(self, action: str) -> Schema:
+        return {"$ref": f"#/components/schemas/{self.one.key}.{action}"}
 
     def number(self) -> Schema:
         return {"type": ["string", "null"], "maxLength": MAX_REF, "description": "A number that comes from elsewhere."}
+
+
+def reach_of(at: Caller, one: ObjectDef, action: str) -> Reach:
+    """Fields that the action reaches on some record."""
+    return Reach(tuple(way.mask for way in at.access.ways(one.key, action)))

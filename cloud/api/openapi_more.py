@@ -8,7 +8,7 @@ from cloud.api.exchange import MAX_WORDS
 from cloud.api.operations import Line, Operation, in_header, in_path, in_query, ref
 from cloud.api.parts import MAX_KEY
 from cloud.api.records import KEPT, MAX_SOURCE
-from cloud.api.schemas import MAX_REF, Schema, closed, listed, nullable, reason, taken
+from cloud.api.schemas import MAX_REF, Schema, closed, listed, nullable, reason
 from cloud.around.files import FILE_KINDS
 from cloud.around.gate import INTERNAL, PORTAL
 from cloud.around.messages import MAX_BODY
@@ -19,7 +19,6 @@ from cloud.imports.upserting import MAX_AT_ONCE
 from cloud.kernel.access import CREATE, EXPORT, WRITE
 from cloud.objects.caller import Caller
 from cloud.objects.definition import ObjectDef
-from cloud.objects.permits import Reach
 
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
@@ -66,6 +65,8 @@ FILE = {
     "signed": {"type": "boolean"},
     "uploaded_at": TIME,
 }
+OLDER = closed({**FILE, "older": listed(closed(FILE))})
+TOLD = closed({**MESSAGE["properties"], "cannot_read": listed(TEXT), "unknown": listed(TEXT)})
 HIT = closed(
     {
         **dict.fromkeys(("kind", "ref", "title"), TEXT),
@@ -75,6 +76,50 @@ HIT = closed(
         "updated_at": TIME,
     }
 )
+
+
+NAMED = {
+    "Message": MESSAGE,
+    "PostedMessage": TOLD,
+    "Messages": closed({"items": listed(MESSAGE), "next": nullable(WHOLE)}),
+    "Activity": ACTIVITY,
+    "Activities": closed({"items": listed(ACTIVITY), "next": nullable(WHOLE)}),
+    "Documents": closed({"items": listed(OLDER)}),
+    "NewMessage": closed(
+        {
+            "body": {"type": "string", "minLength": 1, "maxLength": MAX_BODY},
+            "visibility": nullable(SEEN),
+            "reply_to": {"type": ["integer", "null"], "minimum": 1, "maximum": 10**15},
+            "uid": UID,
+        },
+        required=("body",),
+    ),
+    "NewActivity": closed(
+        {
+            **dict.fromkeys(("type", "summary", "assignee"), TEXT),
+            **dict.fromkeys(("note", "due_on", "due_at"), nullable(TEXT)),
+            "uid": UID,
+        },
+        required=("type", "summary", "assignee"),
+    ),
+    "Imported": closed(
+        {
+            "items": listed(
+                closed(
+                    {
+                        "key": TEXT,
+                        "done": {"enum": [each.value for each in Done]},
+                        "ref": nullable(TEXT),
+                        "version": nullable(WHOLE),
+                        "errors": listed({"type": "object", "required": ["field", "code", "message"]}),
+                    }
+                )
+            ),
+            "faulty": WHOLE,
+        }
+    ),
+}
+"""Schemas that the operations of every kind refer to."""
 
 
 def search_line() -> Line:
@@ -95,40 +140,13 @@ def around_lines(one: ObjectDef) -> Iterator[Line]:
     named = _Named(one)
     refused = ("409", "413", "415", "422")
     key = in_header("Idempotency-Key", {"type": "string", "minLength": 1, "maxLength": MAX_KEY, "pattern": "^[!-~]+$"}, "")
-    yield f"{single}/messages", "get", named("messages", "Messages", _page(MESSAGE), ref(), *PAGES)
-    told = {"cannot_read": listed(TEXT), "unknown": listed(TEXT)}
-    body = closed(
-        {
-            "body": {"type": "string", "minLength": 1, "maxLength": MAX_BODY},
-            "visibility": nullable(SEEN),
-            "reply_to": {"type": ["integer", "null"], "minimum": 1, "maximum": 10**15},
-            "uid": UID,
-        },
-        required=("body",),
-    )
-    posted = closed({**MESSAGE["properties"], **told})
-    yield (
-        f"{single}/messages",
-        "post",
-        replace(named("post_message", "Write a message", posted, ref(), key), body=body, made="only", also=refused),
-    )
-    yield f"{single}/activities", "get", named("activities", "Activities", _page(ACTIVITY), ref(), *PAGES)
-    plan = {name: {"type": "string"} for name in ("type", "summary", "assignee")}
-    more = {"note": nullable(TEXT), "due_on": nullable(TEXT), "due_at": nullable(TEXT), "uid": UID}
-    yield (
-        f"{single}/activities",
-        "post",
-        replace(
-            named("plan", "Plan an activity", ACTIVITY, ref(), key),
-            body=closed({**plan, **more}, required=tuple(plan)),
-            made="only",
-            tag=True,
-            also=refused,
-        ),
-    )
-    older = {"older": listed(closed(FILE))}
-    files = closed({"items": listed(closed({**FILE, **older}))})
-    yield f"{single}/files", "get", named("files", "Files", files, ref())
+    yield f"{single}/messages", "get", named("messages", "Messages", _ref("Messages"), ref(), *PAGES)
+    post = named("post_message", "Write a message", _ref("PostedMessage"), ref(), key)
+    yield f"{single}/messages", "post", replace(post, body=_ref("NewMessage"), made="only", also=refused)
+    yield f"{single}/activities", "get", named("activities", "Activities", _ref("Activities"), ref(), *PAGES)
+    plan = named("plan", "Plan an activity", _ref("Activity"), ref(), key)
+    yield f"{single}/activities", "post", replace(plan, body=_ref("NewActivity"), made="only", tag=True, also=refused)
+    yield f"{single}/files", "get", named("files", "Files", _ref("Documents"), ref())
     number = in_path("file", {"type": "integer", "minimum": 1, "maximum": 10**15})
     content = replace(named("file", "The bytes of a file", {}, ref(), number), answer_type="application/octet-stream")
     yield f"{single}/files/{{file}}", "get", replace(content, also=("422",))
@@ -145,16 +163,12 @@ def exchange_lines(at: Caller, one: ObjectDef) -> Iterator[Line]:
             yield f"/export/{one.key}.{form}", "get", replace(file, answer_type=kind, also=("422",))
     may = at.access.may(one.key, CREATE) or at.access.may(one.key, WRITE)
     if may and not one.read_only and at.rows(one.key).has("source"):
-        yield f"/import/{one.key}", "post", _import(at, one, named)
+        yield f"/import/{one.key}", "post", _import(one, named)
 
 
-def _import(at: Caller, one: ObjectDef, named: "_Named") -> Operation:
-    ways = (*at.access.ways(one.key, CREATE), *at.access.ways(one.key, WRITE))
-    values = taken(one, Reach(tuple(way.mask for way in ways)), new=False)
-    for field in one.live:
-        if field.target and field.key in values["properties"]:
-            # Beside our own number: the other system's key.
-            values["properties"][field.key] = {"description": f"A ref of {field.target}, or {{key: ...}} of the same source."}
+def _import(one: ObjectDef, named: "_Named") -> Operation:
+    words = f"As in {one.key}.create; a reference may be {{key: ...}}, the other system's. What is wrong is told of each row."
+    values: Schema = {"type": "object", "description": words}
     row = closed(
         {"key": {"type": "string"}, "values": values, "ref": {"type": ["string", "null"], "maxLength": MAX_REF}}, ("key",)
     )
@@ -167,19 +181,8 @@ def _import(at: Caller, one: ObjectDef, named: "_Named") -> Operation:
         },
         required=("source", "rows"),
     )
-    told = closed(
-        {
-            "key": TEXT,
-            "done": {"enum": [each.value for each in Done]},
-            "ref": nullable(TEXT),
-            "version": nullable(WHOLE),
-            "errors": listed({"type": "object", "required": ["field", "code", "message"]}),
-        }
-    )
-    found = closed({"items": listed(told), "faulty": WHOLE})
-    return replace(
-        named("import", "Make and change many by another system's keys", found), body=body, also=("409", "413", "415", "422")
-    )
+    many = named("import", "Make and change many by another system's keys", _ref("Imported"))
+    return replace(many, body=body, also=("409", "413", "415", "422"))
 
 
 class _Named:
@@ -192,5 +195,5 @@ class _Named:
         return Operation(f"{self._one.key}.{key}", f"{self._one.label.en}: {words}", schema, asked)
 
 
-def _page(item: Schema) -> Schema:
-    return closed({"items": listed(item), "next": nullable(WHOLE)})
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}

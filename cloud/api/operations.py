@@ -68,10 +68,15 @@ class Operation:
             found["201"] = {**good, "description": "It is new"}
         if self.tag and self.body is None:
             found["304"] = {"description": "What the asker has is what there is"}
-        refused = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
         for status in sorted({*ALWAYS, *self.also}):
-            found[status] = {"description": PROBLEMS[status], "content": refused}
+            found[status] = {"$ref": f"#/components/responses/problem{status}"}
         return found
+
+
+def problems() -> Schema:
+    """The answers that operations refer to."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {f"problem{status}": {"description": words, "content": content} for status, words in PROBLEMS.items()}
 
 
 Line = tuple[str, str, Operation]

@@ -19,10 +19,13 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from cloud import catalogue
+from cloud.blobs.store import DirectoryStore
+from cloud.masters.demo import load_demo
 from cloud.objects import service
 from tests.integration.api_server import ApiServer
 from tests.integration.api_world import ALL, ApiSite
-from tests.integration.object_world import make_world
+from tests.integration.object_world import World, make_world
 
 CHECKS = [
     not_a_server_error,
@@ -33,8 +36,6 @@ CHECKS = [
 ]
 REFUSED = ["400", "403", "404", "405", "409", "412", "413", "415", "422", "428"]
 CONFIG = schemathesis.Config.from_dict({"checks": {"negative_data_rejection": {"expected-statuses": REFUSED}}})
-THERE = {"company": "C-0001", "visit": "V-2026-0001"}
-"""Records that are there, for paths that lead to one."""
 
 
 async def furnish(site: ApiSite) -> str:
@@ -44,6 +45,23 @@ async def furnish(site: ApiSite) -> str:
         await service.create(at, "company", {"name": "A"})
         await service.create(at, "visit", {"subject": "x", "company": "C-0001"})
     return await site.key((await site.role(*ALL), ""))
+
+
+async def furnish_shipped(site: ApiSite) -> str:
+    """The demo's master data, and a lead."""
+    async with site.sessions.write() as session:
+        await load_demo(session, site.taken, pins={}, passwords={})
+        await service.create(await site.world.caller(session), "lead", {"name": "x", "source": "fair", "phone": "1"})
+    return await site.key((await site.role(*ALL), ""))
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[ApiServer]:
+    folder = tmp_path_factory.mktemp("shipped")
+    shutil.copyfile(sqlite_template, folder / "api.db")
+    world = World(catalogue.registry(), catalogue.hooks())
+    with ApiServer(folder / "api.db", world, furnish_shipped, blobs=DirectoryStore(folder / "blobs")) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +80,12 @@ def asked(served: ApiServer, examples: int, mode: schemathesis.GenerationMode) -
     """Every operation with generated requests: to records that are there, and to any."""
     document = requests.get(f"{served.url}/openapi.json", headers=headers(served), timeout=20).json()
     document["security"] = []
+    there = {kind: first_of(served, kind) for kind in document["components"]["schemas"] if f"/o/{kind}" in document["paths"]}
     nothing_to_get_wrong = set()
     for found in schemathesis.openapi.from_dict(document, config=CONFIG).get_all_operations():
         operation = found.ok()
         kind = operation.path.split("/")[2] if operation.path.count("/") > 1 else ""
-        ref = {"ref": THERE[kind]} if kind in THERE and "{ref}" in operation.path else None
+        ref = {"ref": there[kind]} if there.get(kind) and "{ref}" in operation.path else None
         for path_parameters in [ref, None] if ref and mode is schemathesis.GenerationMode.POSITIVE else [ref]:
             try:
                 run(served, operation, examples, mode, path_parameters)
@@ -74,6 +93,12 @@ def asked(served: ApiServer, examples: int, mode: schemathesis.GenerationMode) -
                 nothing_to_get_wrong.add(operation.path.rpartition("/")[2])
     wrong = {"o", "defs", "openapi.json", "actions", "files"} if mode is schemathesis.GenerationMode.NEGATIVE else set()
     assert nothing_to_get_wrong == wrong
+
+
+def first_of(served: ApiServer, kind: str) -> str:
+    """The number of a record of the kind, for paths that lead to one; "" where there is none."""
+    items = requests.get(f"{served.url}/o/{kind}?limit=1&sort=ref", headers=headers(served), timeout=20).json()["items"]
+    return items[0]["ref"] if items else ""
 
 
 def run(
@@ -109,3 +134,10 @@ def test_wrong_requests_are_refused_as_described(served: ApiServer) -> None:
 @pytest.mark.parametrize("mode", [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE])
 def test_many_requests_are_answered_as_described(served: ApiServer, mode: schemathesis.GenerationMode) -> None:
     asked(served, 100, mode)
+
+
+@pytest.mark.deep
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("mode", [schemathesis.GenerationMode.POSITIVE, schemathesis.GenerationMode.NEGATIVE])
+def test_shipped_kinds_are_answered_as_described(shipped: ApiServer, mode: schemathesis.GenerationMode) -> None:
+    asked(shipped, 5, mode)

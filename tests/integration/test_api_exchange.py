@@ -15,7 +15,7 @@ from tests.integration.conftest import TurnedClock
 from tests.integration.object_world import make_world
 
 MINE = """
-key: parcel
+key: x_parcel
 label: {en: Parcel, he: חבילה}
 plural: {en: Parcels, he: חבילות}
 fields:
@@ -105,29 +105,29 @@ async def test_a_list_is_given_away_as_a_file(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_kind_of_ones_own_is_defined_used_and_widened(api: httpx.AsyncClient) -> None:
-    made = await api.put("/defs/parcel", content=MINE, headers={**YAML, "If-Match": '"0"'})
+    made = await api.put("/defs/x_parcel", content=MINE, headers={**YAML, "If-Match": '"0"'})
     assert (made.status_code, made.headers["etag"]) == (201, '"1"'), made.text
-    parcel = await api.post("/o/parcel", json={"values": {"weight": "1.250"}})
+    parcel = await api.post("/o/x_parcel", json={"values": {"weight": "1.250"}})
     assert (parcel.status_code, parcel.json()["values"]) == (201, {"weight": "1.25", "to": None})
     wider = MINE + "  fragile: {type: bool}\n"
-    old = await api.put("/defs/parcel", content=wider, headers={**YAML, "If-Match": '"0"'})
+    old = await api.put("/defs/x_parcel", content=wider, headers={**YAML, "If-Match": '"0"'})
     assert (old.status_code, old.headers["etag"]) == (412, '"1"')
-    assert (await api.put("/defs/parcel", content=wider, headers=YAML)).status_code == 428
-    assert (await api.put("/defs/parcel", content=wider, headers={**YAML, "If-Match": '"1"'})).status_code == 200
-    read = await api.get("/defs/parcel")
+    assert (await api.put("/defs/x_parcel", content=wider, headers=YAML)).status_code == 428
+    assert (await api.put("/defs/x_parcel", content=wider, headers={**YAML, "If-Match": '"1"'})).status_code == 200
+    read = await api.get("/defs/x_parcel")
     assert (read.headers["etag"], read.json()["text"]) == ('"2"', wider)
     assert [one["key"] for one in read.json()["fields"]] == ["weight", "to", "fragile"]
     document = (await api.get("/openapi.json")).json()
-    assert "fragile" in document["components"]["schemas"]["parcel"]["properties"]["values"]["properties"]
-    assert (await api.get("/defs/parcel", headers={"If-None-Match": '"2"'})).status_code == 304
+    assert "fragile" in document["components"]["schemas"]["x_parcel"]["properties"]["values"]["properties"]
+    assert (await api.get("/defs/x_parcel", headers={"If-None-Match": '"2"'})).status_code == 304
 
 
 async def test_what_is_wrong_with_a_definition_is_said_with_its_line(api: httpx.AsyncClient) -> None:
     wrong = MINE + '  cost: {type: money, compute: "wieght * 2"}\n'
-    answer = await api.put("/defs/parcel", content=wrong, headers={**YAML, "If-Match": '"0"'})
+    answer = await api.put("/defs/x_parcel", content=wrong, headers={**YAML, "If-Match": '"0"'})
     assert (answer.status_code, answer.json()["code"]) == (422, "bad_definition")
     assert [(one["field"], one["line"], one["column"]) for one in answer.json()["errors"]] == [("fields.cost.compute", 8, 1)]
-    other = await api.put("/defs/box", content=MINE, headers={**YAML, "If-Match": '"0"'})
+    other = await api.put("/defs/x_box", content=MINE, headers={**YAML, "If-Match": '"0"'})
     assert [(one["code"], one["line"]) for one in other.json()["errors"]] == [("other_key", 2)]
 
 
@@ -136,6 +136,6 @@ async def test_definitions_are_for_those_who_may_configure(site: ApiSite) -> Non
     async with site.program(("company", "read")) as reader:
         assert "text" not in (await reader.get("/defs/company")).json()
         assert (await reader.get("/defs/visit")).status_code == 404
-        answer = await reader.put("/defs/parcel", content=MINE, headers={**YAML, "If-Match": '"0"'})
+        answer = await reader.put("/defs/x_parcel", content=MINE, headers={**YAML, "If-Match": '"0"'})
         assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
         assert [one["key"] for one in (await reader.get("/defs")).json()["items"]] == ["company"]
