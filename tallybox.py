@@ -212,7 +212,7 @@ async def prepare_demo(directory: Path) -> Any:
             await load_demo(session, taken, pins=data.pins, passwords=data.passwords)
     finally:
         await sessions.engine.dispose()
-    await _register(data.database_url, box, name="Receiving box", station=STATION)
+    await _register(data.database_url, box, name="Receiving box", station=STATION, demo=True)
     return data
 
 
@@ -780,7 +780,7 @@ def _enroll(ca: Path, directory: Path, *, tenant: str, renew: bool = False) -> A
     return enroll(directory, load_authority(ca), box_id=box, tenant=tenant, now=now, renew=renew)
 
 
-async def _register(db: str, box: Any, *, name: str, station: str | None) -> None:
+async def _register(db: str, box: Any, *, name: str, station: str | None, demo: bool = False) -> None:
     from cloud.boxes.registry import register_box
     from cloud.db.engine import open_sessions
     from cloud.kernel.actor import Actor, Taken
@@ -790,6 +790,10 @@ async def _register(db: str, box: Any, *, name: str, station: str | None) -> Non
         async with sessions.write() as session:
             taken = Taken(Actor.system("command line"), _now())
             await register_box(session, box=box.box_id, name=name, spki=box.spki, station=station, taken=taken)
+            if demo:
+                from cloud.masters.demo import bind_devices
+
+                await bind_devices(session, box.box_id)
     finally:
         await sessions.engine.dispose()
 

@@ -20,6 +20,7 @@ from firmware_sim.demo_processes import DemoData, DemoSite, Ports
 ORDER = "PO-2026-0041"
 OPERATOR = "dana"
 SUPERVISOR = "noa"
+ADMIN = "tal"
 
 Prepare = Callable[[Path], Awaitable[DemoData]]
 """Fills a folder with database, keys and certificates."""
@@ -191,6 +192,7 @@ def _print_addresses(site: DemoSite, data: DemoData) -> None:
         "",
         f"  Kiosk    {site.box.facts['kiosk']}    sign in as {OPERATOR}, PIN {pin}",
         f"  Staff    {site.cloud.facts['staff']}    sign in as {SUPERVISOR}, password {password}",
+        f"           or as {ADMIN}, who administers all of it, password {data.passwords[ADMIN]}",
         "",
         f"  Instruments: one JSON object a line to 127.0.0.1:{site.site.facts['control']}, for example",
         f'    {{"device": "reader-1", "action": "scan", "text": "{ORDER}", "symbology_id": "]C0"}}',

@@ -45,6 +45,7 @@ from cloud.masters.models import (
 )
 from cloud.people.accounts import NewUser, create_user, user_by_login
 from cloud.people.models import Role
+from cloud.people.roles import give_role
 
 STATION = "receiving-1"
 ORGANISATION = HOUSE.name
@@ -59,7 +60,10 @@ PEOPLE = (
     ("dana", "Dana Levi · דנה לוי", Role.OPERATOR, "he"),
     ("omar", "Omar Haddad · עומר חדאד", Role.OPERATOR, "en"),
     ("noa", "Noa Barak · נועה ברק", Role.SUPERVISOR, "he"),
+    ("tal", "Tal Mizrahi · טל מזרחי", Role.ADMIN, "he"),
 )
+FURTHER_ROLES = {"noa": Role.SALES}
+"""Beside their main ones."""
 
 
 async def load_demo(
@@ -277,4 +281,6 @@ async def _people(session: AsyncSession, taken: Taken, pins: Mapping[str, str], 
     for login, name, role, locale in PEOPLE:
         if await user_by_login(session, login) is None:
             new = NewUser(login, name, role, password=passwords.get(login), pin=pins.get(login), locale=locale)
-            await create_user(session, new, taken)
+            user = await create_user(session, new, taken)
+            if login in FURTHER_ROLES:
+                await give_role(session, user, FURTHER_ROLES[login], taken)

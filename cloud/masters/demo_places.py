@@ -122,10 +122,10 @@ LAYOUTS: tuple[tuple[str, str, str, str, list[dict[str, Any]]], ...] = (
         "Pallet sticker",
         "ITEM:KRT-450 QTY:500 LOT K-7781 DN:88120",
         [
-            {"field": "code", "way": "prefix", "mark": "ITEM:", "until": " "},
-            {"field": "quantity", "way": "prefix", "mark": "QTY:", "until": " "},
+            {"field": "code", "way": "prefix", "mark": "ITEM:", "until": "{space}"},
+            {"field": "quantity", "way": "prefix", "mark": "QTY:", "until": "{space}"},
             {"field": "lot", "way": "regex", "mark": "LOT ([A-Z0-9-]{1,20})", "required": False},
-            {"field": "document", "way": "prefix", "mark": "DN:", "until": " ", "required": False},
+            {"field": "document", "way": "prefix", "mark": "DN:", "until": "{space}", "required": False},
         ],
     ),
 )

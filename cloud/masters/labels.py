@@ -27,13 +27,18 @@ MAX_SEARCHED = 200
 power of ways, from every place: a million at most, some hundredths of a second. A third would make it a minute."""
 
 
+NAMED = {"{space}": " ", "{tab}": "\t", "{gs}": "\x1d", "{line}": "\n"}
+"""Separators that a form cannot hold or nobody can see, as rules write them; GS is FNC1 of GS1 codes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """How one field is found.
 
     `prefix`: what follows `mark`, up to `until` (empty: the end). `part`: the `first`-th part of the text between `mark`s.
     `positions`: characters `first` to `last`, from 1, both included. `regex`: the one group of the pattern `mark`.
-    `form` is how a date is written; `decimals` how many of a number's digits stand behind the point that is not printed.
+    Separators that cannot be seen are written by name: `{space}`, `{tab}`, `{gs}`, `{line}`. `form` is how a date is written;
+    `decimals` how many of a number's digits stand behind the point that is not printed.
     """
 
     field: str
@@ -80,8 +85,8 @@ def _rule(place: int, row: Mapping[str, Any]) -> Rule:
         rule = Rule(
             field=str(row.get("field") or ""),
             way=str(row.get("way") or ""),
-            mark=str(row.get("mark") or ""),
-            until=str(row.get("until") or ""),
+            mark=_spelled_out(row.get("mark")),
+            until=_spelled_out(row.get("until")),
             first=int(row.get("first") or 0),
             last=int(row.get("last") or 0),
             form=str(row.get("form") or ""),
@@ -94,6 +99,13 @@ def _rule(place: int, row: Mapping[str, Any]) -> Rule:
     if wrong:
         raise Refused("label_rule", rule=str(place), what=wrong)
     return rule
+
+
+def _spelled_out(said: object) -> str:
+    text = str(said or "")
+    for name, char in NAMED.items():
+        text = text.replace(name, char)
+    return text
 
 
 def _wrong(rule: Rule) -> str:

@@ -73,7 +73,14 @@ async def draft(caller: Caller, rows: Rows, row: Any | None, given: Mapping[str,
 
 def same(one: Any, other: Any) -> bool:
     """Whether two values of a field are one: nothing is nothing, whichever way it is said."""
-    return one == other or (one in (None, []) and other in (None, []))
+    return one == other or (one in (None, []) and other in (None, [])) or _bare(one) == _bare(other)
+
+
+def _bare(value: Any) -> Any:
+    """Rows without the columns that are empty: older ones may not have had them."""
+    if not isinstance(value, list):
+        return value
+    return [{key: each for key, each in one.items() if each is not None} if isinstance(one, dict) else one for one in value]
 
 
 async def _take_in(caller: Caller, made: Draft, given: Mapping[str, object]) -> None:
