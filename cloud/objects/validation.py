@@ -80,7 +80,7 @@ def _bare(value: Any) -> Any:
     """Rows without the columns that are empty: older ones may not have had them."""
     if not isinstance(value, list):
         return value
-    return [{key: each for key, each in one.items() if each is not None} if isinstance(one, dict) else one for one in value]
+    return [{key: each for key, each in one.items() if each not in (None, "")} if isinstance(one, dict) else one for one in value]
 
 
 async def _take_in(caller: Caller, made: Draft, given: Mapping[str, object]) -> None:
