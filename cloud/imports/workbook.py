@@ -1,5 +1,6 @@
 """Exports as XLSX: written row by row, so that memory does not grow with them."""
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -26,6 +27,8 @@ FIRST_DAY = date(1900, 3, 1)
 
 TEXT, DAY = "@", "yyyy-mm-dd"
 SHEET_NAME = 31
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no XML document has (XML 1.0, 2.2): one of them makes a whole workbook unreadable."""
 KEYS, NAMES = Font(color="808080", size=8), Font(bold=True)
 SHADE = PatternFill("solid", fgColor="DDE6F0")
 WIDTH = 18
@@ -97,7 +100,7 @@ def text_cell(sheet: Any, text: str, font: Font | None = None, fill: PatternFill
     """A cell that is a text whatever it looks like, also once somebody edits it. Raises ExportRefused where it is too long."""
     if len(text) > MAX_CELL:
         raise ExportRefused("export_cell", max=str(MAX_CELL))
-    cell = WriteOnlyCell(sheet, text)
+    cell = WriteOnlyCell(sheet, _NO_XML.sub("\ufffd", text))
     cell.data_type = "s"
     cell.number_format = TEXT
     cell.quotePrefix = escaped(text) != text
