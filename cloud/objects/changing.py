@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import select, text
+from sqlalchemy.exc import IntegrityError
 
 from cloud.errors import Conflict, Forbidden
 from cloud.kernel.access import CONFIGURE
@@ -17,7 +18,7 @@ from cloud.objects.definition import FieldDef, ObjectDef
 from cloud.objects.faults import BadDefinition, DefinitionFault
 from cloud.objects.filtering_json import UNINDEXED, index_ddl, index_name
 from cloud.objects.models import Record, StoredDefinition
-from cloud.objects.registry import Objects, Registry
+from cloud.objects.registry import Objects, Registry, demand_shape
 from cloud.objects.rows import Rows
 from cloud.objects.source import Source, read_yaml
 
@@ -31,6 +32,7 @@ async def save_definition(caller: Caller, registry: Registry, said: str, *, vers
     `version` is the one that the editor saw (0: none). Raises Forbidden, Conflict, BadDefinition with every fault and its line.
     """
     source = read_yaml(said)
+    demand_shape(source)
     key = str(source.data.get("key", ""))
     if not caller.access.may(key, CONFIGURE):
         raise Forbidden("forbidden", action=CONFIGURE, role=caller.taken.actor.role)
@@ -47,8 +49,12 @@ async def save_definition(caller: Caller, registry: Registry, said: str, *, vers
     if others:
         raise BadDefinition(others, key)
     stored = StoredDefinition(key=key, version=now + 1, text=said, carried=carried, at=caller.taken.at, by=caller.login)
-    caller.session.add(stored)
-    await caller.session.flush()
+    try:
+        async with caller.session.begin_nested():
+            caller.session.add(stored)
+    except IntegrityError as exc:
+        # Somebody saved another one in the same moment.
+        raise Conflict("conflict", ref=key, seen=str(now), now=str(now + 1)) from exc
     await _indexes(caller, old, found)
     changes = {"version": [now or None, now + 1], "fields": [_keys(old), _keys(found)]}
     await append_event(caller.session, caller.taken, action="define", kind="object", ref=key, changes=changes)

@@ -1,6 +1,7 @@
 """Whether a definition can work: its names lead somewhere, nothing goes round in circles, and every guard can hold."""
 
 import difflib
+import re
 import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +15,11 @@ from cloud.objects.source import Path, Source
 from sync_protocol.expressions import Expression, ExpressionFault, Given, Schema, nodes
 
 FIELD_CONDITIONS = ("visible_when", "required_when", "readonly_when", "options_when", "validate", "compute", "default")
+_PART = r"(?:[^{}\s]|\{(?:year|month|n)(?::0\d)?\})*"
+NUMBER = re.compile(rf"{_PART}\{{n(?::0\d)?\}}{_PART}")
+"""Patterns that give every record another number, of a length that is known."""
+
+MAX_NUMBER = 40
 MAX_FIELDS = 300
 MAX_STATES = 60
 
@@ -106,26 +112,28 @@ class _Checker:
                 self.fault(("columns", number), "unknown_field", _unknown("field", name, known))
         if self.definition.sort and self.definition.sort.removeprefix("-") not in known:
             self.fault(("sort",), "unknown_field", _unknown("field", self.definition.sort.removeprefix("-"), known))
+        for place in ("title", "title_he"):
+            self._title(place, getattr(self.definition, place), known)
+        pattern = self.definition.number
+        if pattern and not (len(pattern) <= MAX_NUMBER and NUMBER.fullmatch(pattern)):
+            self.fault(("number",), "template", "a number is text with {n} or {n:04} in it, and {year} or {month}")
+        self._site()
+
+    def _title(self, place: str, template: str, known: set[str]) -> None:
         try:
-            named = [name for _, name, _, _ in string.Formatter().parse(self.definition.title) if name is not None]
+            named = [name for _, name, _, _ in string.Formatter().parse(template) if name is not None]
         except ValueError:
-            self.fault(("title",), "template", "a title is text with {field} in it")
+            self.fault((place,), "template", "a title is text with {field} in it")
             return
         for name in named:
             first = name.partition(".")[0]
             if first not in known:
-                self.fault(("title",), "unknown_field", _unknown("field", first, known))
-        self._number()
+                self.fault((place,), "unknown_field", _unknown("field", first, known))
 
-    def _number(self) -> None:
-        try:
-            "".join(str(one) for one in string.Formatter().parse(self.definition.number))
-            self.definition.number.format(year=2026, month=11, n=1)
-        except (ValueError, KeyError, IndexError, AttributeError):
-            self.fault(("number",), "template", "a number is text with {n:04}, {year} or {month} in it")
-            return
-        if self.definition.number and "{n" not in self.definition.number:
-            self.fault(("number",), "template", "a number holds {n}")
+    def _site(self) -> None:
+        found = self._expression(self.definition.site, ("site",), self.schema)
+        if found is not None and not isinstance(found.tree, nodes.Field):
+            self.fault(("site",), "no_field", "the site is a field, or one behind a reference")
 
     def _machine(self) -> None:
         states = self.definition.state_by_key

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
+from cloud.db.types import MICRO
 from cloud.objects.definition import (
     PHASES,
     TYPES,
@@ -22,6 +23,12 @@ from cloud.objects.faults import BadDefinition, DefinitionFault
 from cloud.objects.source import Path, Source
 
 KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
+
+MAX_LENGTH = 10_000
+"""Characters of the longest text."""
+
+MAX_DIGITS = 19
+"""Before the point, of the largest number that a column takes."""
 
 SYSTEM_FIELDS = ("ref", "state", "title", "owner", "archived", "created_at", "created_by", "updated_at", "updated_by")
 """What every record has besides its definition's fields, for lists and conditions."""
@@ -102,6 +109,8 @@ class _Reader:
         decimals = self._whole(said, "decimals", path, 2 if kind == "money" else 6)
         if not 0 <= decimals <= 6:
             self.fault((*path, "decimals"), "range", "0 to 6 places")
+        if said.get("column") and (self.derive is None or inside):
+            self.fault((*path, "column"), "column", "only fields of a shipped object's table have a column")
         if not inside and key in RESERVED and not said.get("column"):
             self.fault(path, "reserved", f"{key} is a name that every record has or that expressions use")
         return FieldDef(
@@ -119,7 +128,7 @@ class _Reader:
             min=self._number(said, "min", path),
             max=self._number(said, "max", path),
             decimals=decimals,
-            max_length=self._whole(said, "max_length", path, 10_000 if kind == "long" else 200),
+            max_length=self._length(said, path, MAX_LENGTH if kind == "long" else 200),
             message=self._label(said["message"], (*path, "message")) if said.get("message") else None,
             evidence=self._choice(said, "evidence", ("none", "optional", "required"), path),  # type: ignore[arg-type]
             portal=self._choice(said, "portal", ("hidden", "read", "write"), path),  # type: ignore[arg-type]
@@ -238,6 +247,12 @@ class _Reader:
             return default
         return value
 
+    def _length(self, said: Mapping[str, Any], path: Path, default: int) -> int:
+        found = self._whole(said, "max_length", path, default)
+        if not 1 <= found <= MAX_LENGTH:
+            self.fault((*path, "max_length"), "range", f"1 to {MAX_LENGTH} characters")
+        return found
+
     def _number(self, said: Mapping[str, Any], name: str, path: Path) -> Decimal | None:
         value = said.get(name)
         if value is None:
@@ -245,7 +260,11 @@ class _Reader:
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
             self.fault((*path, name), "number", f"{name} is a number")
             return None
-        return Decimal(value)
+        found = Decimal(value)
+        if found and not -MICRO <= found.adjusted() < MAX_DIGITS:
+            self.fault((*path, name), "number", f"{name} is larger or finer than any field's value")
+            return None
+        return found
 
     def _choice(self, said: Mapping[str, Any], name: str, of: tuple[str, ...], path: Path) -> str:
         value = said.get(name, of[0])

@@ -112,6 +112,7 @@ class Registry:
 
     def combined(self, said: Source, carried: Mapping[str, Any], *, version: int) -> ObjectDef:
         """The definition that a customer's text gives: on its own, or on top of the shipped one of the same key."""
+        demand_shape(said)
         key = str(said.data.get("key", ""))
         base = self._base.get(key)
         if base is None:
@@ -128,6 +129,11 @@ class Registry:
         """A definition that somebody wants to save, checked against all others. Raises BadDefinition with every fault."""
         said = read_yaml(text)
         found = self.combined(said, carried or {}, version=version)
+        if found.custom and not found.key.startswith(CUSTOM):
+            # Else an update could bring one of the same key.
+            raise BadDefinition(
+                [DefinitionFault(said.line(("key",)), "key", "not_yours", f"a key of your own begins with {CUSTOM}")]
+            )
         if found.custom and found.storage != "record":
             raise BadDefinition(
                 [DefinitionFault(said.line(("storage",)), "storage", "storage", "only shipped objects have tables")]
@@ -161,6 +167,24 @@ class Registry:
         ]
         if found:
             raise BadDefinition([fault for _, fault in found], ", ".join(sorted({key for key, _ in found})))
+
+
+def demand_shape(said: Source) -> None:
+    """Raises BadDefinition where parts that are put together with others are no `key: value` lines."""
+    faults = [
+        DefinitionFault(said.line((part,)), part, "shape", "`key: value` lines are expected here")
+        for part in sorted(MERGED)
+        if not isinstance(said.data.get(part), dict | None)
+    ]
+    fields = said.data.get("fields")
+    for key, one in fields.items() if isinstance(fields, dict) else ():
+        options = one.get("options") if isinstance(one, dict) else None
+        listed = isinstance(options, list) and all(isinstance(each, str | int | bool) for each in options)
+        if not (listed or isinstance(options, dict | None)):
+            line = said.line(("fields", key, "options"))
+            faults.append(DefinitionFault(line, f"fields.{key}.options", "shape", "options are words, or `key: label` lines"))
+    if faults:
+        raise BadDefinition(faults, str(said.data.get("key", ""))[:60])
 
 
 def with_carried(data: Mapping[str, Any], carried: Mapping[str, Any]) -> dict[str, Any]:
@@ -213,6 +237,8 @@ def _not_theirs(base: Source, said: Source, *, coded: bool) -> Sequence[Definiti
             shipped = (base.data.get(part) or {}).get(key)
             if shipped is None and coded and part != "fields":
                 faults.append(_refused(said, (part, key), "states and transitions of this object are the program's"))
+            elif shipped is None and part == "fields" and isinstance(one, dict) and "column" in one:
+                faults.append(_refused(said, (part, key, "column"), "columns of a table are the program's"))
             elif shipped is None and not key.startswith(CUSTOM):
                 faults.append(_refused(said, (part, key), f"a key of your own in a shipped object begins with {CUSTOM}"))
             elif shipped is not None:

@@ -11,13 +11,17 @@ STEPS = 2
 """References that an expression may go along: `order.supplier.name`."""
 
 
-def schema_of(definition: ObjectDef, objects: Mapping[str, ObjectDef], steps: int = STEPS) -> Schema:
+def schema_of(definition: ObjectDef, objects: Mapping[str, ObjectDef]) -> Schema:
     """Archived fields are left out: nothing new may rest on them."""
+    return _schema(definition, objects, STEPS, {})
+
+
+def _schema(definition: ObjectDef, objects: Mapping[str, ObjectDef], steps: int, made: "_Made") -> Schema:
     shapes: dict[str, Shape] = dict.fromkeys(system_fields(definition), "value")
     kinds: dict[str, Kind] = {name: _SYSTEM.get(name, "text") for name in shapes}
     inside: dict[str, Schema] = {}
     for field in definition.live:
-        shape, fields = _shape(field, objects, steps)
+        shape, fields = _shape(field, objects, steps, made)
         shapes[field.key] = shape
         if fields is not None:
             inside[field.key] = fields
@@ -57,10 +61,19 @@ def system_fields(definition: ObjectDef) -> Iterator[str]:
         yield "phase"
 
 
-def _shape(field: FieldDef, objects: Mapping[str, ObjectDef], steps: int) -> tuple[Shape, Schema | None]:
+_Made = dict[tuple[str, int], Schema]
+"""By kind and steps: three hundred references to one kind share what is behind them."""
+
+
+def _shape(field: FieldDef, objects: Mapping[str, ObjectDef], steps: int, made: _Made) -> tuple[Shape, Schema | None]:
     if field.type == "ref":
         target = objects.get(field.target)
-        return ("record", schema_of(target, objects, steps - 1)) if target is not None and steps else ("record", _BARE)
+        if target is None or not steps:
+            return "record", _BARE
+        there = (target.key, steps - 1)
+        if there not in made:
+            made[there] = _schema(target, objects, steps - 1, made)
+        return "record", made[there]
     if field.type == "refs":
         return "rows", _BARE
     if field.type == "choices":

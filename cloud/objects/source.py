@@ -45,6 +45,7 @@ def read_yaml(text: str) -> Source:
     if len(text) > MAX_TEXT:
         raise BadDefinition([DefinitionFault(1, "", "too_large", f"more than {MAX_TEXT} characters")])
     try:
+        _demand_shallow(text)
         node = yaml.compose(text, Loader=_LOADER)
     except yaml.MarkedYAMLError as exc:
         mark: Any = exc.problem_mark or exc.context_mark
@@ -56,6 +57,16 @@ def read_yaml(text: str) -> Source:
         raise BadDefinition([DefinitionFault(1, "", "shape", "a definition is a list of `key: value` lines")])
     found = _Plain()
     return Source(found.plain(node, ()), found.lines)
+
+
+def _demand_shallow(text: str) -> None:
+    """Whoever makes a tree of it calls itself once a level, and in C that ends the process."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH + 1:
+            mark: Any = event.start_mark
+            raise BadDefinition([DefinitionFault(mark.line + 1, "", "shape", f"nested deeper than {MAX_DEPTH}")])
 
 
 @dataclass(slots=True)
@@ -72,6 +83,10 @@ class _Plain:
         if len(path) > MAX_DEPTH:
             raise BadDefinition([DefinitionFault(self.lines[path], _said(path), "shape", f"nested deeper than {MAX_DEPTH}")])
         if isinstance(node, yaml.ScalarNode):
+            if "\x00" in node.value:
+                raise BadDefinition(
+                    [DefinitionFault(self.lines[path], _said(path), "text", "no database keeps this character")]
+                )
             return _scalar(node)
         if isinstance(node, yaml.SequenceNode):
             return [self.plain(one, (*path, place)) for place, one in enumerate(node.value)]
