@@ -54,6 +54,8 @@ async def import_rows(request: Request) -> Response:
 def _sent(one: object) -> Sent:
     if not isinstance(one, Mapping) or not one.keys() <= {"key", "values", "ref"}:
         raise BadRequest("bad_member", {"name": "rows"})
+    if "key" not in one:
+        raise BadRequest("bad_member", {"name": "key"})
     return Sent(member(one, "key", str, ""), member(one, "values", dict, {}), member(one, "ref", str, None))
 
 

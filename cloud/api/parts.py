@@ -25,6 +25,8 @@ MAX_NUMBER = 400
 MAX_REASON = 256
 """Characters, as the audit log keeps them."""
 
+MAY_BE_NULL = frozenset({"uid", "ref", "reason", "note", "outcome", "due_on", "due_at"})
+
 MAX_KEY = 255
 """Of `Idempotency-Key`."""
 
@@ -217,9 +219,9 @@ def _sound(value: object) -> None:
 
 
 def member(body: Mapping[str, Any], name: str, wanted: type, default: Any) -> Any:
-    """One member of a body, of its type. Raises BadRequest."""
-    found = body.get(name)
-    if found is None:
+    """One member of a body, of its type; null is as good as nothing where that says something. Raises BadRequest."""
+    found = body.get(name, default)
+    if found is default or (found is None and name in MAY_BE_NULL):
         return default
     if not isinstance(found, wanted):
         raise BadRequest("bad_member", {"name": name})

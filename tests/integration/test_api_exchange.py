@@ -52,6 +52,7 @@ async def test_rows_of_another_system_make_and_change(api: httpx.AsyncClient) ->
     assert len((await api.get("/o/company")).json()["items"]) == 3
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_one_faulty_row_stops_all_or_is_left_out(api: httpx.AsyncClient) -> None:
     rows = [{"key": "A", "values": {"name": "a"}}, {"key": "B", "values": {"city": "x"}}, {"key": "", "values": {}}]
     whole = await api.post("/import/company", json={"source": "erp", "rows": rows})
@@ -122,6 +123,7 @@ async def test_a_kind_of_ones_own_is_defined_used_and_widened(api: httpx.AsyncCl
     assert (await api.get("/defs/x_parcel", headers={"If-None-Match": '"2"'})).status_code == 304
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_what_is_wrong_with_a_definition_is_said_with_its_line(api: httpx.AsyncClient) -> None:
     wrong = MINE + '  cost: {type: money, compute: "wieght * 2"}\n'
     answer = await api.put("/defs/x_parcel", content=wrong, headers={**YAML, "If-Match": '"0"'})

@@ -61,6 +61,7 @@ async def test_a_record_is_made_read_and_changed_with_its_history(api: httpx.Asy
     assert history["next"] is None
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_an_unchanged_record_is_not_sent_again(api: httpx.AsyncClient) -> None:
     await make(api, "company", name="A")
     for header, status in (('"1"', 304), ('W/"1"', 304), ('"9", "1"', 304), ("*", 304), ('"2"', 200)):
@@ -69,6 +70,7 @@ async def test_an_unchanged_record_is_not_sent_again(api: httpx.AsyncClient) -> 
         assert bool(answer.content) is (status == 200)
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_a_change_says_which_version_it_rests_on(api: httpx.AsyncClient) -> None:
     await make(api, "company", name="A")
     change = {"json": {"values": {"city": "Haifa"}}}
@@ -111,6 +113,7 @@ async def test_saying_it_again_makes_one_record(api: httpx.AsyncClient) -> None:
     problem(await api.post("/o/company", json={"uid": "7", "values": {"name": "C"}}), 400, "bad_uid")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_the_same_idempotency_key_of_another_program_is_another(site: ApiSite, api: httpx.AsyncClient) -> None:
     header = {"Idempotency-Key": "1"}
     await api.post("/o/company", json={"values": {"name": "A"}}, headers=header)
@@ -149,6 +152,7 @@ async def test_transitions_move_on_and_say_why_they_do_not(api: httpx.AsyncClien
     problem(await api.post(f"{path}/do/fly"), 409, "wrong_state")
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_archived_records_leave_the_list_and_come_back(api: httpx.AsyncClient) -> None:
     await make(api, "company", name="A")
     assert (await api.post("/o/company/C-0001/archive", json={"reason": "closed"})).json()["archived"] is True
@@ -161,6 +165,7 @@ async def test_archived_records_leave_the_list_and_come_back(api: httpx.AsyncCli
     assert [await listed(one) for one in ("live", "archived", "all")] == [1, 0, 1]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_everything_wrong_is_said_at_once(api: httpx.AsyncClient) -> None:
     given = {"score": 11, "tags": ["warm"], "source": "manual", "nobody": 1, "total": "5"}
     answer = await api.post("/o/visit", json={"values": given}, headers={"Accept-Language": "he"})
