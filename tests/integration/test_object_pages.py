@@ -20,6 +20,7 @@ from cloud.people.roles import change_role, create_role
 from cloud.web import StaffDeps, StaffSettings, create_staff_app
 from tests.integration.conftest import TurnedClock
 from tests.integration.object_world import World, make_world
+from tests.unit.cloud_web.test_words import Bare
 
 LIBRARIES = Path(__file__).resolve().parents[2] / "node_modules"
 PASSWORD = "weigh-anchor-42"
@@ -360,3 +361,19 @@ async def test_field_is_written_into_the_text_and_previewed(desk: Desk) -> None:
 async def test_definition_keeps_its_key(desk: Desk) -> None:
     answer = await desk.send("/admin/objects/company", 422, text="key: visit\n", version="0", act="save")
     assert "the key stays company" in answer.text
+
+
+async def test_every_number_on_every_page_is_isolated(desk: Desk) -> None:
+    galil = await company(desk, "Galil 7", city="Haifa 3", credit="12.50")
+    given = {"company": galil, "on": "2026-11-23", "fee": "12.345", "at": "2026-11-23T10:30", "note": "2 boxes", "score": "5"}
+    rows: dict[str, str] = {"lines__0__what": "Flour 5%", "lines__0__qty": "2", "lines__0__price": "3"}
+    ref = await visit(desk, **given, lines="", **rows, guests=galil)
+    stale = await desk.send(f"/o/visit/{ref}/edit", 409, had=["score"], f__score="6", version="7", seen='{"score": "4"}')
+    pages = {path: await desk.get(path) for path in (
+        "/", "/o/visit", "/o/visit?q=5&f=score&op=is&v=5&where=score+>", "/o/visit/board", "/o/visit/new", f"/o/visit/{ref}",
+        f"/o/visit/{ref}/edit", f"/o/visit/{ref}/do/drop", f"/o/company/{galil}", "/admin/objects", "/admin/objects/visit",
+    )}  # fmt: skip
+    for path, page in {**pages, "conflict": stale.text}.items():
+        finder = Bare()
+        finder.feed(page)
+        assert finder.bare == [], path

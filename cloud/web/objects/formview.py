@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,6 +21,8 @@ from cloud.web import marks
 from cloud.web.objects.given import local_text
 from cloud.web.objects.references import ref_of, worded
 from cloud.web.objects.values import Shower
+
+Tables = Mapping[str, Sequence[Mapping[str, object]]]
 
 HIDDEN_ROUNDS = 4
 """How often a form is worked out again without what became invisible: each round can hide what rested on the one before."""
@@ -129,9 +131,10 @@ class FormMaker:
     row: Any | None
 
     async def view(
-        self, found: Filled, given: Mapping[str, object], *, told: Collection[str] | None = None, empty_row: bool = False
+        self, found: Filled, given: Mapping[str, object], *, told: Collection[str] | None = None, tables: Tables | None = None
     ) -> FormView:
-        """`given` is what the person typed, shown as it is; `told`: fields whose faults are said already (None: of all)."""
+        """`given` is what the person typed, shown as it is; `told`: fields whose faults are said already (None: of all);
+        `tables`: rows of tables as they stood in the form, the empty ones too."""
         may_write = await writable(self.caller, self.rows, self.row)
         may_read = await readable(self.caller, self.rows, self.row)
         views: dict[str, FieldView] = {}
@@ -141,7 +144,7 @@ class FormMaker:
             closed = not may_write.allows(one.key)
             if closed and self.row is None:
                 continue
-            views[one.key] = await self._field(one, found, given, told, closed=closed, empty_row=empty_row)
+            views[one.key] = await self._field(one, found, given, told, closed=closed, rows=(tables or {}).get(one.key))
         others = [
             self.fault(one) for one in found.draft.faults if one.field not in views and (told is None or one.field in told)
         ]
@@ -155,7 +158,7 @@ class FormMaker:
         told: Collection[str] | None,
         *,
         closed: bool,
-        empty_row: bool,
+        rows: Sequence[Mapping[str, object]] | None,
     ) -> FieldView:
         made = found.draft
         readonly = closed or one.key in made.readonly
@@ -172,7 +175,7 @@ class FormMaker:
             text=await self._text(one, value, given_text),
             chosen=await self._chosen(one, value, given_text),
             options=options,
-            rows=self._table(one, value, given_text, empty_row=empty_row),
+            rows=self._table(one, value, given_text if rows is None else rows),
             shown=shown,
             faults=tuple(faults),
             required=required,
@@ -227,12 +230,11 @@ class FormMaker:
         named = await self.caller.references.named(one.target, value or [])
         return tuple((each.ref, worded(each, self.show.locale)) for each in named.values())
 
-    def _table(self, one: FieldDef, value: Any, given: object, *, empty_row: bool) -> tuple[tuple[Cell, ...], ...]:
+    def _table(self, one: FieldDef, value: Any, given: object) -> tuple[tuple[Cell, ...], ...]:
         if one.type != "json" or not one.of:
             return ()
-        rows = [dict(row) for row in (given if isinstance(given, list) else value or []) if isinstance(row, Mapping)]
-        if not rows or empty_row:
-            rows.append({})
+        listed: Sequence[object] = given if isinstance(given, list) else value or []
+        rows = [dict(row) for row in listed if isinstance(row, Mapping)] or [{}]
         return tuple(
             tuple(
                 Cell(

@@ -19,6 +19,9 @@ HAD = "had"
 BEFORE = "f."
 """Before every field's name, so that none meets the form's own."""
 
+MORE, DROP = "more", "drop"
+"""Buttons in a table: one more row, or without this one (`key.number`, numbered as the rows stood)."""
+
 MAX_ROW = 2000
 """Numbers of rows in a form's table: more than a list of rows may have, as some are taken out again."""
 
@@ -88,6 +91,23 @@ def read_rows(form: FormData, field: FieldDef, zone: ZoneInfo, *, empty: bool = 
         if empty or any(row.values()):
             rows.append(row)
     return rows
+
+
+def tables_of(form: FormData, definition: ObjectDef, zone: ZoneInfo) -> dict[str, list[dict[str, object]]]:
+    """The rows of every table in the form, the empty ones too: one more where `more` was pressed, without that of `drop`."""
+    found = {}
+    gone, _, number = str(form.get(DROP, "")).partition(".")
+    for name in form.getlist(HAD):
+        one = definition.by_key.get(str(name))
+        if one is None or one.type != "json" or not one.of:
+            continue
+        rows = read_rows(form, one, zone, empty=True)
+        if one.key == form.get(MORE):
+            rows.append({})
+        if one.key == gone and number.isascii() and number.isdigit() and int(number) < len(rows):
+            del rows[int(number)]
+        found[one.key] = rows
+    return found
 
 
 def as_text(given: object) -> str:

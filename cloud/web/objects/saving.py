@@ -20,7 +20,7 @@ from cloud.objects.rows import Rows
 from cloud.web.access import local_path
 from cloud.web.errors import NotAllowed
 from cloud.web.objects.entry import place, zone_of
-from cloud.web.objects.formview import FormMaker, FormView, filled
+from cloud.web.objects.formview import FormMaker, FormView, Tables, filled
 from cloud.web.objects.given import BEFORE, from_text, given_of, one_text
 from cloud.web.objects.pages import page, shower
 
@@ -62,12 +62,12 @@ async def opened(caller: Caller, kind: str, ref: str = "") -> Opened:
 
 
 async def form_view(
-    request: Request, open_: Opened, given: Mapping[str, object], *, told: Collection[str] | None, empty_row: bool = False
+    request: Request, open_: Opened, given: Mapping[str, object], *, told: Collection[str] | None, tables: Tables | None = None
 ) -> FormView:
     """The form with what was given so far."""
     maker = FormMaker(open_.caller, shower(request), open_.rows, open_.row)
     found = await filled(open_.caller, open_.rows, open_.row, given)
-    return await maker.view(found, given, told=told, empty_row=empty_row)
+    return await maker.view(found, given, told=told, tables=tables)
 
 
 async def seen_text(request: Request, open_: Opened) -> str:

@@ -126,6 +126,7 @@ class Picker {
     this.input.addEventListener("input", (event) => {
       event.stopPropagation();
       window.clearTimeout(this.timer);
+      this.asking = true;
       this.timer = window.setTimeout(() => this.open(this.input.value), PICK_MS);
     });
     this.input.addEventListener("keydown", (event) => this.key(event));
@@ -152,6 +153,7 @@ class Picker {
       found = [];
     }
     if (turn !== this.turn || document.activeElement !== this.input) return;
+    this.asking = words !== this.input.value;
     this.list.replaceChildren(...found.map((one, place) => this.row(one, place)));
     if (!found.length) {
       const none = document.createElement("li");
@@ -164,6 +166,8 @@ class Picker {
     this.input.setAttribute("aria-expanded", "true");
     this.status.textContent = found.length ? `${this.box.dataset.many} ${found.length}` : this.box.dataset.none;
     this.move(found.length && words ? 0 : -1);
+    if (this.first && found.length) this.take(this.list.firstElementChild);
+    this.first = false;
   }
 
   row(one, place) {
@@ -200,9 +204,11 @@ class Picker {
       if (!open) return void this.open(this.input.value);
       const step = event.key === "ArrowDown" ? 1 : -1;
       this.move(rows.length ? (this.at + step + rows.length) % rows.length : -1);
-    } else if (event.key === "Enter" && open && rows[this.at]) {
+    } else if (event.key === "Enter" && (open || this.asking)) {
+      // Pressed before the list came: the first that is found, not a form sent half filled in.
       event.preventDefault();
-      this.take(rows[this.at]);
+      if (this.asking) this.first = true;
+      else if (rows[this.at]) this.take(rows[this.at]);
     } else if (event.key === "Escape" && open) {
       event.preventDefault();
       event.stopPropagation();
@@ -245,6 +251,7 @@ class Picker {
   close() {
     window.clearTimeout(this.timer);
     this.turn += 1;
+    this.asking = this.first = false;
     delete this.box.dataset.open;
     this.list.remove();
     this.input.setAttribute("aria-expanded", "false");

@@ -11,16 +11,14 @@ from cloud.objects import service
 from cloud.objects.faults import Invalid
 from cloud.web.errors import NotAllowed, NotThere
 from cloud.web.objects.conflict import conflict_page
-from cloud.web.objects.entry import changed, language, place, reading, writing
-from cloud.web.objects.given import BEFORE, onward, version_of
+from cloud.web.objects.entry import changed, language, place, reading, writing, zone_of
+from cloud.web.objects.formview import FormView
+from cloud.web.objects.given import DROP, MORE, onward, tables_of, version_of
 from cloud.web.objects.pages import page
 from cloud.web.objects.references import offers
-from cloud.web.objects.saving import TOUCHED, form_page, form_view, opened, prefilled, seen_text, sent, settled
+from cloud.web.objects.saving import TOUCHED, Opened, form_page, form_view, opened, prefilled, seen_text, sent, settled
 
 router = APIRouter()
-
-MORE, DROP = "more", "drop"
-"""Buttons in a table: one more row, or without this one (`key.number`)."""
 
 
 @router.get("/o/{kind}/new")
@@ -57,10 +55,7 @@ async def check(request: Request, kind: str) -> Response:
     ref = str(form.get("ref", ""))
     async with reading(request) as caller:
         found = await opened(caller, kind, ref)
-        given = _with_rows(form, sent(request, form, found.definition))
-        told = {str(one) for one in form.getlist(TOUCHED)}
-        view = await form_view(request, found, given, told=told, empty_row=MORE in form)
-        return page(request, "fields.html", form=view)
+        return page(request, "fields.html", form=await _as_typed(request, found, form))
 
 
 @router.get("/o/{kind}/pick/{field}")
@@ -115,9 +110,18 @@ async def _again(request: Request, kind: str, ref: str, form: FormData) -> Respo
     """The same form with a row more or less, nothing saved."""
     async with reading(request) as caller:
         found = await opened(caller, kind, ref)
-        given = _with_rows(form, sent(request, form, found.definition))
-        view = await form_view(request, found, given, told={str(one) for one in form.getlist(TOUCHED)}, empty_row=MORE in form)
-        return form_page(request, found, view, **_kept(form))
+        return form_page(request, found, await _as_typed(request, found, form), **_kept(form))
+
+
+async def _as_typed(request: Request, found: Opened, form: FormData) -> FormView:
+    """The form as it stands, with the faults of fields that the person has been at."""
+    tables = tables_of(form, found.definition, zone_of(request))
+    given = {
+        **sent(request, form, found.definition),
+        **{key: [one for one in rows if any(one.values())] for key, rows in tables.items()},
+    }
+    told = {str(one) for one in form.getlist(TOUCHED)}
+    return await form_view(request, found, given, told=told, tables=tables)
 
 
 async def _refused(request: Request, kind: str, ref: str, form: FormData, exc: Invalid | Conflict | Forbidden) -> Response:
@@ -143,25 +147,6 @@ def _kept(form: FormData) -> dict[str, object]:
 
 def _asks_for_rows(form: FormData) -> bool:
     return MORE in form or DROP in form
-
-
-def _with_rows(form: FormData, given: dict[str, object]) -> dict[str, object]:
-    """Without the row that was taken out."""
-    key, _, number = str(form.get(DROP, "")).partition(".")
-    rows = given.get(key)
-    if isinstance(rows, list) and number.isdigit():
-        # Rows are numbered as they stood in the form, where empty ones count.
-        names = sorted({int(name.split(".")[2]) for name in form if _is_cell(name, key)})
-        place_ = names.index(int(number)) if int(number) in names else len(rows)
-        filled_ = [at for at in names if any(form.get(name) for name in form if name.startswith(f"{BEFORE}{key}.{at}."))]
-        gone = names[place_] if place_ < len(names) else None
-        given = {**given, key: [row for at, row in zip(filled_, rows, strict=False) if at != gone]}
-    return given
-
-
-def _is_cell(name: str, key: str) -> bool:
-    parts = name.split(".")
-    return name.startswith(f"{BEFORE}{key}.") and len(parts) == 4 and parts[2].isdigit()
 
 
 def _uid(form: FormData) -> str | None:
