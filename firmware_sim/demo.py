@@ -20,7 +20,7 @@ from firmware_sim.demo_processes import DemoData, DemoSite, Ports
 ORDER = "PO-2026-0041"
 OPERATOR = "dana"
 SUPERVISOR = "noa"
-ADMIN = "tal"
+ADMIN = "michal"
 
 Prepare = Callable[[Path], Awaitable[DemoData]]
 """Fills a folder with database, keys and certificates."""

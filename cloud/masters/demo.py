@@ -60,7 +60,7 @@ PEOPLE = (
     ("dana", "Dana Levi · דנה לוי", Role.OPERATOR, "he"),
     ("omar", "Omar Haddad · עומר חדאד", Role.OPERATOR, "en"),
     ("noa", "Noa Barak · נועה ברק", Role.SUPERVISOR, "he"),
-    ("tal", "Tal Mizrahi · טל מזרחי", Role.ADMIN, "he"),
+    ("michal", "Michal Mizrahi · מיכל מזרחי", Role.ADMIN, "he"),
 )
 FURTHER_ROLES = {"noa": Role.SALES}
 """Beside their main ones."""

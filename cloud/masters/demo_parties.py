@@ -70,7 +70,7 @@ PARTIES = (
         "SUP-027",
         "Carmel Pantry",
         "מזווה הכרמל",
-        ("supplier", "customer"),
+        ("customer", "supplier"),
         None,
         "514000110",
         "+97245550127",
