@@ -35,7 +35,7 @@ states: {open: open, shut: done}
 transitions: {shut: {from: open, to: shut}}
 fields:
   head: {type: text, required: true, searchable: true}
-  body: {type: long, searchable: true}
+  story: {type: long, searchable: true}
   cost: {type: money}
   site_code: {type: text}
 """
@@ -53,7 +53,7 @@ async def notes(site: ApiSite) -> None:
     async with site.sessions.write() as session:
         at = await site.world.caller(session)
         for code in (HAIFA, ACRE):
-            given = {"head": f"at {code}", "body": f"hidden {code}", "cost": "7.5", "site_code": code}
+            given = {"head": f"at {code}", "story": f"hidden {code}", "cost": "7.5", "site_code": code}
             await service.create(at, "note", given, ref=code)
 
 
@@ -150,7 +150,7 @@ async def ask(client: httpx.AsyncClient, action: str, code: str) -> httpx.Respon
         case "create":
             return await client.post("/o/note", json={"values": {"head": "new", "site_code": code}})
         case "write":
-            return await client.patch(path, json={"values": {"body": "changed"}}, headers={"If-Match": "*"})
+            return await client.patch(path, json={"values": {"story": "changed"}}, headers={"If-Match": "*"})
         case "archive":
             return await client.post(f"{path}/archive")
         case "export":
@@ -213,7 +213,7 @@ async def services_differ(site: ApiSite, granted: frozenset[str], reach: str) ->
     return wrong
 
 
-@pytest.mark.parametrize("mask", ["-body -cost", "head site_code"])
+@pytest.mark.parametrize("mask", ["-story -cost", "head site_code"])
 async def test_a_masked_field_is_told_nowhere(site: ApiSite, mask: str) -> None:
     await notes(site)
     async with site.program() as root:
@@ -229,15 +229,15 @@ async def test_a_masked_field_is_told_nowhere(site: ApiSite, mask: str) -> None:
         }  # fmt: skip
         for path, answer in answers.items():
             assert answer.status_code == 200, answer.text
-            for word in ("hidden haifa", "7.5", '"body"', '"cost"', "cost", "Cost"):
+            for word in ("hidden haifa", "7.5", '"story"', '"cost"', "cost", "Cost"):
                 assert word not in answer.text.replace("post", ""), (path, word)
         assert answers["/o/note"].json()["items"][0]["values"].keys() == {"head", "site_code"}
         assert answers[f"/o/note/{HAIFA}/history"].json()["items"][1]["changes"] == {"head": ["at haifa", "moved"]}
         rows = list(csv.DictReader(io.StringIO(answers["/export/note.csv"].content.decode("utf-8-sig"))))
-        assert not {"body", "cost"} & rows[0].keys()
+        assert not {"story", "cost"} & rows[0].keys()
         assert [one["title"] for one in answers["/search?q=moved"].json()["items"]] == ["moved"]
         assert (await api.get("/search", params={"q": "hidden"})).json()["items"] == []
-        for asked in ({"filter": "cost > 1"}, {"sort": "body"}, {"fields": "cost"}):
+        for asked in ({"filter": "cost > 1"}, {"sort": "story"}, {"fields": "cost"}):
             refused = await api.get("/o/note", params=asked)
             assert (refused.status_code, refused.json()["code"]) == (403, "field_forbidden")
         changed = await api.patch(f"/o/note/{HAIFA}", json={"values": {"cost": "1"}}, headers={"If-Match": "*"})
