@@ -43,6 +43,7 @@ from cloud.masters.models import (
     Site,
     Station,
 )
+from cloud.masters.models.parties import ROLES
 from cloud.people.accounts import NewUser, create_user, user_by_login
 from cloud.people.models import Role
 from cloud.people.roles import give_role
@@ -136,7 +137,7 @@ def _party(one: DemoParty) -> Party:
         kind=one.kind,
         name=one.name,
         name_he=one.name_he,
-        roles=list(one.roles),
+        roles=[role for role in ROLES if role in one.roles],
         reg_no=one.reg_no,
         phone=one.phone,
         email=one.email,

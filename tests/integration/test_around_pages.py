@@ -295,7 +295,7 @@ async def test_search_shows_records_by_kind_with_what_was_found(house: House) ->
 
 @pytest.mark.parametrize("login", ["ada", "adi"])
 async def test_every_number_on_the_pages_is_isolated(house: House, login: str) -> None:
-    from tests.unit.cloud_web.test_words import _Bare  # noqa: PLC0415 - the one finder of bare numbers
+    from tests.unit.cloud_web.test_words import Bare  # noqa: PLC0415 - the one finder of bare numbers
 
     desk = await house.desk(login)
     await desk.send("/messages", body="12.5 kg in 3 boxes")
@@ -303,6 +303,6 @@ async def test_every_number_on_the_pages_is_isolated(house: House, login: str) -
     await desk.put_file("list-2026.pdf", PDF)
     await desk.put_file("list-2027.pdf", PDF, version_of="1")
     for path in (f"{HERE}/around", "/search?q=12.5", "/search?q=c-0001", "/notices"):
-        finder = _Bare()
+        finder = Bare()
         finder.feed(await desk.get(path))
         assert finder.bare == [], path

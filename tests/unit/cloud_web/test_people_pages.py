@@ -24,7 +24,7 @@ from cloud.web.reads.grants import check_fit
 from tests.integration.conftest import TurnedClock
 from tests.unit.cloud_web.conftest import SignIn
 from tests.unit.cloud_web.office import PASSWORD, Refs
-from tests.unit.cloud_web.test_words import _Bare
+from tests.unit.cloud_web.test_words import Bare
 
 PAGES = ("/people", "/people/noa", "/people/noa/may", "/roles", "/roles/admin", "/roles/supervisor", "/keys")
 Token = Callable[[str], str]
@@ -79,7 +79,7 @@ async def test_every_page_is_shown_with_its_numbers_isolated(sign_in: SignIn, lo
     for path in (*PAGES, "/me", "/me/password", "/me/prove?next=/keys", "/people?q=no"):
         answer = await client.get(path)
         assert answer.status_code == 200, path
-        finder = _Bare()
+        finder = Bare()
         finder.feed(answer.text)
         assert finder.bare == [], path
 
