@@ -54,7 +54,7 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something was taken otherwise than it stands in the file; `code` is a translation key below `imports.note.`."""
+    """Something was taken otherwise than it stands in the file; `code` is a translation key below `import_note.`."""
 
     code: str
     values: Mapping[str, str]

@@ -12,9 +12,11 @@ from openpyxl import load_workbook
 from cloud.db.engine import Sessions, open_sessions
 from cloud.imports.work import ImportWork
 from cloud.jobs.worker import Worker
+from cloud.kernel.actor import Actor, Taken
+from cloud.people.accounts import NewUser, create_user
 from cloud.people.models import Role
 from tests.integration.object_world import ZONE, make_world
-from tests.integration.test_object_pages import LIBRARIES, Desk, make_desk
+from tests.integration.test_object_pages import LIBRARIES, PASSWORD, Desk, browser, make_desk
 
 
 @pytest.fixture
@@ -119,6 +121,7 @@ async def test_a_file_that_cannot_be_read_is_told_where_it_was_chosen(desk: Desk
 @pytest.mark.parametrize("locale", ["en", "he"])
 async def test_every_step_reads_in_both_languages(desk: Desk, locale: str) -> None:
     await desk.client.post("/language", data={"csrf": desk.csrf, "locale": locale, "next": "/"})
+    assert f'lang="{locale}"' in await desk.get("/imports")
     here = (await send_file(desk, "name,ref\nOak,A\n")).headers["location"]
     for step in ("check", "apply", "undo"):
         assert (await desk.client.get(here)).status_code == 200
@@ -146,7 +149,10 @@ async def test_templates_can_be_filled_in_and_their_example_is_passed_over(desk:
 
 async def test_who_may_not_make_records_sees_no_imports_of_others(desk: Desk, sessions: Sessions) -> None:
     here = (await send_file(desk, "name\nOak\n")).headers["location"]
-    other = await make_desk(sessions, desk.world, "bea", Role.VIEWER)
+    async with sessions.write() as session:
+        taken = Taken(Actor.user("root", "admin"), desk.world.now)
+        await create_user(session, NewUser("bea", "Bea", Role.VIEWER, password=PASSWORD, locale="en"), taken)
+    other = await browser(sessions, desk.world, "bea")
     assert (await send_file(other, "name\nElm\n")).status_code == 403
     for path in (here, f"{here}/faults.xlsx"):
         await other.get(path, 404)

@@ -181,7 +181,7 @@ def fault_words(renderer: Renderer, locale: Locale, fault: Mapping[str, Any]) ->
     said = fault.get("message") or {}
     if said.get(locale) or said.get("en"):
         return str(said.get(locale) or said["en"])
-    for family in ("invalid", "fault", "imports.note"):
+    for family in ("invalid", "fault", "import_note"):
         key = f"{family}.{fault['code']}"
         if renderer.catalogues.has(key):
             return unescape(renderer.catalogues.say(locale, key, **fault["values"]).striptags())

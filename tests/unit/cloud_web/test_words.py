@@ -45,6 +45,16 @@ KINDS = (
     "job_group",
     "delivery_group",
     "hook_answer",
+    "import_status",
+    "import_outcome",
+    "import_done",
+    "import_dates",
+    "import_numbers",
+    "import_by",
+    "import_mode",
+    "import_policy",
+    "import_trouble",
+    "import_note",
 )
 """Keys below these are made from codes at run time."""
 
