@@ -54,6 +54,8 @@ class Caller:
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("UTC"))
     hooks: Hooks = field(default_factory=Hooks)
     references: References = field(init=False)
+    named_openly: dict[str, bool] = field(default_factory=dict, init=False, repr=False)
+    """Of kinds that were asked about: whether the names of all their records may be heard (cloud.objects.naming)."""
 
     def __post_init__(self) -> None:
         self.references = References(self.session, self.objects)

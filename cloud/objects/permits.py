@@ -131,9 +131,20 @@ def demand_open(caller: Caller, definition: ObjectDef, paths: Iterable[tuple[str
         made_of = definition.title_fields if name == "title" else {name}
         if any(one not in ALWAYS and not mask.allows(one) for one in made_of):
             raise Forbidden("field_forbidden", fields=name)
+        for each in [definition.by_key.get(part) for part in made_of] if name == "title" else ():
+            if each is not None and each.type == "ref":
+                _demand_named(caller, caller.objects.get(each.target))
         one = definition.by_key.get(name)
         if one is not None and one.target and len(path) > 1 and path[1:] != ("ref",):
             _demand_behind(caller, caller.objects.get(one.target), path[1:])
+
+
+def _demand_named(caller: Caller, target: ObjectDef) -> None:
+    """A title has no more than the plain part of the titles that it leads to: no further step, and no circle."""
+    mask = open_masks(caller, target)
+    openly = any(condition is None for condition, _ in ways_of(caller, target, READ))
+    if not openly or any(one not in ALWAYS and not mask.allows(one) for one in target.title_fields):
+        raise Forbidden("field_forbidden", fields=f"{target.key}.title")
 
 
 def _demand_behind(caller: Caller, target: ObjectDef, path: tuple[str, ...]) -> None:

@@ -59,12 +59,13 @@ class References:
 
     async def fresh(self, rows: Rows, row: Any) -> Reference:
         """How people see a row as it is now."""
-        title = rows.title(row, await self._title_values(rows, row))
+        title = rows.title(row, await self.title_values(rows, row))
         found = Reference(rows.definition.key, row.id, rows.ref(row), title)
         self._named[rows.definition.key, row.id] = found
         return found
 
-    async def _title_values(self, rows: Rows, row: Any) -> dict[str, Any]:
+    async def title_values(self, rows: Rows, row: Any) -> dict[str, Any]:
+        """What the title is made of, by field."""
         values: dict[str, Any] = {}
         for name in rows.definition.title_fields:
             one = rows.definition.by_key.get(name)

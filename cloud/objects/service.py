@@ -2,6 +2,7 @@
 transaction, each with its event. There is no other way to write a record."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import IntegrityError
 
 from cloud.db.settings_table import next_number
-from cloud.errors import Conflict, Forbidden, NotFound, Refused
+from cloud.errors import Conflict, Forbidden, NotFound, Refused, WrongState
 from cloud.kernel.access import ARCHIVE, CREATE, READ, TRANSITION, WRITE
 from cloud.kernel.events import append_event
 from cloud.kernel.transition import RULES, begin, transition
@@ -19,8 +20,9 @@ from cloud.objects.definition import FieldDef, Label, ObjectDef
 from cloud.objects.faults import Invalid
 from cloud.objects.machines import demand, machine_of
 from cloud.objects.models import Link, Record
+from cloud.objects.naming import named, title_of
 from cloud.objects.permits import Reach, holds, reach, ways_of
-from cloud.objects.rows import Reference, Rows
+from cloud.objects.rows import Rows
 from cloud.objects.validation import Draft, draft, same
 from cloud.objects.values import said
 
@@ -83,7 +85,7 @@ async def item_of(caller: Caller, rows: Rows, row: Any, readable: Reach, fields:
     for one in shown:
         if one.target:
             values[one.key] = await _led_to(caller, rows, row, one, values.get(one.key))
-    return _item(rows, row, readable, values, await _title(caller, rows, row, readable))
+    return _item(rows, row, readable, values, await title_of(caller, rows, row, readable))
 
 
 def visible(rows: Rows, readable: Reach, only: frozenset[str] | None = None) -> list[FieldDef]:
@@ -94,24 +96,8 @@ def visible(rows: Rows, readable: Reach, only: frozenset[str] | None = None) -> 
 async def _led_to(caller: Caller, rows: Rows, row: Any, one: FieldDef, value: Any) -> Any:
     if one.type == "refs":
         ids = await caller.references.linked(rows.definition.key, row.id, one)
-        return list((await _named(caller, one, ids)).values())
-    return None if value is None else (await _named(caller, one, [value])).get(value)
-
-
-async def _named(caller: Caller, one: FieldDef, ids: list[int]) -> dict[int, Reference]:
-    named = await caller.references.named(one.target, ids)
-    if caller.access.may(one.target, READ):
-        return named
-    # Whoever may not read such records sees the number that stands on the paper, and no name.
-    return {key: Reference(each.kind, each.id, each.ref, Label(each.ref)) for key, each in named.items()}
-
-
-async def _title(caller: Caller, rows: Rows, row: Any, readable: Reach) -> Label:
-    if any(not readable.allows(name) for name in rows.definition.title_fields):
-        return Label(rows.ref(row))
-    if isinstance(row, Record) and rows.definition.plain_title:
-        return Label(row.title or row.ref)
-    return (await caller.references.fresh(rows, row)).title
+        return list((await named(caller, one, ids)).values())
+    return None if value is None else (await named(caller, one, [value])).get(value)
 
 
 def _item(rows: Rows, row: Any, readable: Reach, values: Mapping[str, Any], title: Label) -> Item:
@@ -162,7 +148,14 @@ async def create(
         row.owner = caller.login if caller.taken.actor.kind == "user" else None
     _begin(rows, row)
     row.created_at, row.created_by = caller.taken.at, caller.login
-    await _write(caller, rows, row, made)
+    try:
+        await _write(caller, rows, row, made)
+    except Conflict:
+        # The same request may have come twice at once.
+        there = None if uid is None else await caller.session.scalar(rows.select().where(rows.model.uid == uid))
+        if there is None:
+            raise
+        return await _said_again(caller, rows, there), False
     readable = await _within(caller, rows, row, CREATE)
     changes = await changes_of(caller, made)
     await append_event(caller.session, caller.taken, action="create", kind=kind, ref=rows.ref(row), changes=changes)
@@ -208,14 +201,20 @@ async def do(
     Raises NotFound, Conflict, WrongState, Forbidden, ReasonMissing, GuardFailed, Invalid: then nothing is changed.
     """
     rows = caller.rows(kind)
+    if rows.definition.archived:
+        raise NotFound("object", kind)
     row, readable = await row_of(caller, rows, ref, f"{TRANSITION}{action}", lock=True)
     if version is not None and version != row.version:
         raise Conflict("conflict", ref=ref, seen=str(version), now=str(row.version))
-    if given:
-        await update(caller, kind, ref, given)
-    if not caller.session.info.get(RULES):
-        await demand(caller, rows, row, action)
-    await transition(caller.session, machine_of(rows), row, action, caller.taken)
+    _demand_offered(rows, row, action)
+    async with caller.session.begin_nested() if given else nullcontext():
+        if given:
+            await update(caller, kind, ref, given)
+            # What was just written may be beyond what they may move on.
+            row, readable = await row_of(caller, rows, ref, f"{TRANSITION}{action}")
+        if not caller.session.info.get(RULES):
+            await demand(caller, rows, row, action)
+        await transition(caller.session, machine_of(rows), row, action, caller.taken)
     if rows.has("updated_at"):
         row.updated_at, row.updated_by = caller.taken.at, caller.login
     await _tell(caller, rows, row)
@@ -223,12 +222,17 @@ async def do(
     return await item_of(caller, rows, row, readable)
 
 
+def _demand_offered(rows: Rows, row: Any, action: str) -> None:
+    """A coded machine also has transitions that only the program takes: no grant opens them. Raises WrongState."""
+    state = rows.state(row)
+    if not any(one.key == action and state in one.sources for one in rows.definition.transitions):
+        raise WrongState("wrong_state", kind=rows.definition.key, state=state or "", action=action)
+
+
 def actions_of(caller: Caller, rows: Rows, row: Any) -> list[str]:
     """Transitions that the caller may try from here: the buttons of a page. Guards may still refuse."""
     state = rows.state(row)
-    if state is None:
-        return []
-    found = [one.action for one in machine_of(rows).transitions if state in one.sources]
+    found = [one.key for one in rows.definition.transitions if state in one.sources]
     return [one for one in dict.fromkeys(found) if caller.access.may(rows.definition.key, f"{TRANSITION}{one}")]
 
 
@@ -356,9 +360,9 @@ async def _links(caller: Caller, rows: Rows, row: Any, made: Draft) -> None:
 async def _tell(caller: Caller, rows: Rows, row: Any) -> None:
     """Keep the stored title true, and tell the packages above."""
     if isinstance(row, Record):
-        named = await caller.references.fresh(rows, row)
-        if row.title != named.title.en:
-            row.title = named.title.en
+        found = await caller.references.fresh(rows, row)
+        if row.title != found.title.en:
+            row.title = found.title.en
             await caller.session.flush()
     for each in caller.hooks.saved:
         await each(caller, rows, row, rows.values(row))
@@ -382,8 +386,8 @@ async def changes_of(caller: Caller, made: Draft) -> dict[str, Any]:
         for value in (made.before.get(name), made.values.get(name)):
             if one.target and value not in (None, []):
                 ids = value if isinstance(value, list) else [value]
-                named = await caller.references.named(one.target, ids)
-                refs = [named[each].ref for each in ids if each in named]
+                led_to = await caller.references.named(one.target, ids)
+                refs = [led_to[each].ref for each in ids if each in led_to]
                 pair.append(refs if one.type == "refs" else refs[0] if refs else None)
             else:
                 pair.append(said(value))

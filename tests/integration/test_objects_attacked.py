@@ -1,26 +1,41 @@
 """What somebody with bad intent, or bad luck, would try on records and their definitions."""
 
-from collections.abc import Awaitable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from cloud.db.engine import Sessions
-from cloud.errors import Conflict
+from cloud import catalogue
+from cloud.db.engine import Sessions, open_sessions
+from cloud.errors import Conflict, Forbidden
+from cloud.kernel.access import Access
+from cloud.kernel.actor import SYSTEM, Actor, Taken
 from cloud.kernel.chain import check_chain
 from cloud.kernel.events import history
 from cloud.kernel.models import Event
-from cloud.objects import service
+from cloud.objects import query, service
+from cloud.objects.caller import caller
+from cloud.objects.changing import save_definition
 from cloud.objects.faults import Invalid
-from tests.integration.object_world import World, make_world
+from cloud.objects.query import Query
+from tests.integration.object_world import NOW, World, access, make_world
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     return make_world(tmp_path)
+
+
+@pytest.fixture
+async def sqlite_sessions(sqlite_url: str) -> AsyncIterator[Sessions]:
+    """Where the database has no part in it."""
+    opened = open_sessions(sqlite_url)
+    yield opened
+    await opened.engine.dispose()
 
 
 async def refused(doing: Awaitable[Any], *kinds: type[Exception]) -> None:
@@ -73,3 +88,111 @@ async def test_a_transaction_that_fails_at_its_end_logs_nothing(world: World, se
             raise RuntimeError
     async with sessions.read() as session:
         assert not await history(session, "company", "C-0001")
+
+
+async def two_sites(world: World, session: Any) -> None:
+    root = await world.caller(session)
+    for name, site in (("North", "north"), ("South", "south")):
+        await service.create(root, "company", {"name": name, "site_code": site})
+    await service.create(root, "visit", {"subject": "x", "company": "C-0001", "guests": ["C-0001", "C-0002"]})
+    await service.create(root, "visit", {"subject": "y", "company": "C-0002"})
+
+
+@pytest.mark.parametrize("reading", [
+    ("company", "read", "site_code == 'north'"),
+    ("company", "read", "any(one == site_code for one in ['north'])"),  # nothing that the database could work out
+    ("company", "read", "", "-name"),
+    ("company", "write"),
+])  # fmt: skip
+async def test_names_of_records_that_are_not_yours_are_said_nowhere(
+    world: World, sessions: Sessions, reading: tuple[str, ...]
+) -> None:
+    async with sessions.write() as session:
+        await two_sites(world, session)
+    async with sessions.read() as session:
+        at = await world.caller(session, access=access(("visit", "read"), reading))
+        page = await query.find(at, "visit", Query(sort="ref"))
+        items = [*page.items, *[await service.get(at, "visit", f"V-2026-000{number}") for number in (1, 2)]]
+        assert [one.ref for one in items] == ["V-2026-0001", "V-2026-0002"] * 2
+        said = [name for one in items for name in _names(one)]
+        own = "site_code" in "".join(reading)
+        assert any("North" in one for one in said) is own
+        assert not any("South" in one for one in said), said
+        assert items[1].title.en == "y – C-0002"
+        for wanted in (Query(sort="title"), Query(filter="'South' in title"), Query(filter="company.name == 'South'"),
+                       Query(filter="any('South' in one.title for one in guests)")):  # fmt: skip
+            with pytest.raises(Forbidden):
+                await query.find(at, "visit", wanted)
+
+
+def _names(item: service.Item) -> list[str]:
+    led = [item.values["company"], *item.values["guests"]]
+    return [item.title.en, item.title.in_("he"), *(one.title.en for one in led), *(one.title.in_("he") for one in led)]
+
+
+async def test_names_behind_names_are_said_only_to_who_may_read_them(world: World, sessions: Sessions) -> None:
+    async with sessions.write() as session:
+        await two_sites(world, session)
+        await save_definition(await world.caller(session), world.registry, CALL)
+        root = await world.caller(session)
+        await service.create(root, "x_call", {"visit": "V-2026-0002"})
+        at = await world.caller(session, access=access(("visit", "read"), ("x_call", "read")))
+        (item,) = (await query.find(at, "x_call", Query())).items
+        assert (item.title.en, item.values["visit"].title.en) == ("y", "y – C-0002")
+        assert (await service.get(root, "x_call", item.ref)).values["visit"].title.en == "y – South"
+
+
+CALL = """
+key: x_call
+title: "{visit} {again}"
+fields:
+  visit: {type: ref, object: visit}
+  again: {type: ref, object: x_call}
+"""
+
+
+async def test_titles_that_lead_to_themselves_end(world: World, sessions: Sessions) -> None:
+    async with sessions.write() as session:
+        await save_definition(await world.caller(session), world.registry, CALL)
+        at = await world.caller(session)
+        item, _ = await service.create(at, "x_call", {})
+        for _ in range(3):
+            item = await service.update(at, "x_call", item.ref, {"again": item.ref})
+        assert (await query.find(at, "x_call", Query(sort="title"))).items[0].ref == item.ref
+
+
+async def test_what_a_transition_writes_cannot_carry_a_record_beyond_its_scope(world: World, sessions: Sessions) -> None:
+    grants = (("visit", "read"), ("visit", "write"), ("visit", "transition:hold", "score is None or score < 5"))
+    async with sessions.write() as session:
+        await service.create(await world.caller(session), "visit", {"subject": "x", "on": "2026-11-22", "score": 2})
+        at = await world.caller(session, access=access(*grants))
+        await refused(service.do(at, "visit", "V-2026-0001", "hold", given={"score": 9}), Forbidden)
+    assert await logged(sessions, "visit") == [("V-2026-0001", "create")]
+    async with sessions.write() as session:
+        at = await world.caller(session, access=access(*grants))
+        assert (await service.do(at, "visit", "V-2026-0001", "hold", given={"score": 4})).state == "held"
+
+
+async def test_masks_hold_for_what_a_transition_writes(world: World, sessions: Sessions) -> None:
+    async with sessions.write() as session:
+        await service.create(await world.caller(session), "visit", {"subject": "x", "secret": "gold"})
+        at = await world.caller(
+            session, access=access(("visit", "read"), ("visit", "write", "", "-secret"), ("visit", "transition:*"))
+        )
+        for given in ({"secret": "tin"}, {"state": "held"}, {"owner": "me"}, {"archived": True}, {"ref": "V-1"}, {"total": 5}):
+            await refused(service.do(at, "visit", "V-2026-0001", "hold", given=given), Invalid)
+            await refused(service.update(at, "visit", "V-2026-0001", given), Invalid)
+        # Who may move it on may not write it by that.
+        mover = await world.caller(session, access=access(("visit", "read"), ("visit", "transition:*")))
+        await refused(service.do(mover, "visit", "V-2026-0001", "hold", given={"on": "2026-11-22"}), Forbidden)
+
+
+async def test_no_grant_opens_what_only_the_program_does(sqlite_sessions: Sessions) -> None:
+    async with sqlite_sessions.read() as session:
+        root = Taken(Actor.user("root", "admin"), NOW, access=Access.all())
+        at = await caller(session, catalogue.registry(), root)
+        for kind, typed in at.objects.typed.items():
+            for row in typed.machine.transitions if typed.machine is not None else ():
+                for state in row.sources:
+                    offered = service.actions_of(at, at.rows(kind), SimpleNamespace(state=state))
+                    assert (row.action in offered) is (row.roles != {SYSTEM}), (kind, row.action, state)
