@@ -20,7 +20,7 @@ from cloud.people.roles import change_role, create_role
 from cloud.web import StaffDeps, StaffSettings, create_staff_app
 from tests.integration.conftest import TurnedClock
 from tests.integration.object_world import World, make_world
-from tests.unit.cloud_web.test_words import Bare
+from tests.unit.cloud_web.test_words import _Bare
 
 LIBRARIES = Path(__file__).resolve().parents[2] / "node_modules"
 PASSWORD = "weigh-anchor-42"
@@ -374,6 +374,21 @@ async def test_every_number_on_every_page_is_isolated(desk: Desk) -> None:
         f"/o/visit/{ref}/edit", f"/o/visit/{ref}/do/drop", f"/o/company/{galil}", "/admin/objects", "/admin/objects/visit",
     )}  # fmt: skip
     for path, page in {**pages, "conflict": stale.text}.items():
-        finder = Bare()
+        finder = _Bare()
         finder.feed(page)
         assert finder.bare == [], path
+
+
+async def test_list_is_sorted_by_its_heads(desk: Desk) -> None:
+    refs = [await company(desk, name, city=city) for name, city in (("B", "1"), ("A", "3"), ("C", "2"))]
+    for sort, order in (
+        ("name", (1, 0, 2)),
+        ("-name", (2, 0, 1)),
+        ("city", (0, 2, 1)),
+        ("ref", (0, 1, 2)),
+        ("-ref", (2, 1, 0)),
+    ):
+        page = await desk.get(f"/o/company?sort={sort}")
+        assert re.findall(r'class="row-link" href="/o/company/([^"]+)"', page) == [refs[place] for place in order], sort
+        turned = sort.removeprefix("-") if sort.startswith("-") else f"-{sort}"
+        assert f'href="/o/company?sort={turned}"' in page

@@ -16,6 +16,8 @@ from cloud.web.objects.values import Shower
 BACKWARD = frozenset({"lost", "cancelled"})
 """Phases that no button in front leads to: giving up is not what the page urges to."""
 
+ONWARD = frozenset({"active", "won", "done"})
+
 OWN_PAGES: Mapping[str, str] = {"receipt": "/receipts/{ref}"}
 """Kinds whose transitions need more than a form can ask: they are taken on pages of their own."""
 
@@ -30,6 +32,8 @@ class Move:
     reason: bool
     asks: bool
     forward: bool
+    onward: bool
+    """Whether it leads on, not only aside: of these the first is the page's main button."""
 
 
 async def moves_of(caller: Caller, rows: Rows, item: Item) -> list[Move]:
@@ -48,7 +52,8 @@ def _move(rows: Rows, item: Item, action: str, missing: list[str]) -> Move:
     reason = coded.needs_reason or (said is not None and said.reason)
     label = said.label if said is not None else Label(action.replace("_", " ").capitalize())
     forward = target is not None and target.phase not in BACKWARD
-    return Move(action, label, target, reason, asks=reason or bool(missing), forward=forward)
+    onward = target is not None and target.phase in ONWARD
+    return Move(action, label, target, reason, asks=reason or bool(missing), forward=forward, onward=onward)
 
 
 async def _missing(caller: Caller, rows: Rows, item: Item, action: str) -> list[str]:

@@ -3,7 +3,7 @@
 from fastapi import Request, Response
 
 from cloud.web.objects.entry import language, place, renderer_of, zone_of
-from cloud.web.objects.values import Shower
+from cloud.web.objects.values import Shower, is_uid
 
 
 def shower(request: Request) -> Shower:
@@ -14,5 +14,8 @@ def shower(request: Request) -> Shower:
 def page(request: Request, template: str, *, status: int = 200, **values: object) -> Response:
     """The page of a template below `objects/`."""
     return renderer_of(request).page(
-        request, f"objects/{template}", status=status, **{"show": shower(request), "place": place, "here": "objects", **values}
+        request,
+        f"objects/{template}",
+        status=status,
+        **{"show": shower(request), "place": place, "is_uid": is_uid, "here": "objects", **values},
     )

@@ -15,7 +15,7 @@ from cloud.errors import NotFound
 from cloud.kernel.access import CREATE, READ, WRITE
 from cloud.objects import service
 from cloud.objects.caller import Caller
-from cloud.objects.definition import ObjectDef
+from cloud.objects.definition import Label, ObjectDef
 from cloud.objects.rows import Rows
 from cloud.web.access import local_path
 from cloud.web.errors import NotAllowed
@@ -36,6 +36,7 @@ class Opened:
     rows: Rows
     row: Any | None
     ref: str = ""
+    title: Label | None = None
 
     @property
     def definition(self) -> ObjectDef:
@@ -57,8 +58,9 @@ async def opened(caller: Caller, kind: str, ref: str = "") -> Opened:
         if not caller.access.may(kind, CREATE):
             raise NotAllowed
         return Opened(caller, rows, None)
-    row, _ = await service.row_of(caller, rows, ref, WRITE)
-    return Opened(caller, rows, row, ref)
+    row, seen = await service.row_of(caller, rows, ref, WRITE)
+    item = await service.item_of(caller, rows, row, seen, ())
+    return Opened(caller, rows, row, ref, item.title)
 
 
 async def form_view(
@@ -100,7 +102,6 @@ def form_page(request: Request, open_: Opened, view: FormView, **values: Any) ->
     kind = open_.definition.key
     form_next = values.pop("next_url", "") or request.query_params.get("next", "")
     here = place(kind, open_.ref, "edit") if open_.ref else place(kind, "new")
-    title = None if open_.row is None else open_.rows.ref(open_.row)
     return page(
         request,
         "form.html",
@@ -108,7 +109,7 @@ def form_page(request: Request, open_: Opened, view: FormView, **values: Any) ->
         form=view,
         action=here,
         ref=open_.ref,
-        record_ref=title,
+        record_title=open_.title,
         back=local_path(form_next) if form_next else place(kind, open_.ref) if open_.ref else place(kind),
         next_url=form_next,
         **{"version": open_.version, "uid": str(uuid.uuid4()), "seen": "", "notice": None, **values},

@@ -1,6 +1,7 @@
 """How a record's values stand on a page, by the type of their field."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,8 @@ from cloud.web.objects.entry import place
 from cloud.web.rendering import Renderer, free
 
 MONEY_PLACES = 2
+
+UID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 PHASE_LOOKS: Mapping[str | None, tuple[str, str]] = {
     "open": ("info", "open"),
@@ -111,13 +114,14 @@ class Shower:
         if not isinstance(value, Reference):
             return marks.ltr(value)
         title = value.title.in_(self.locale)
-        number = marks.ltr(value.ref)
-        shown = number if title == value.ref else marks.words(title)
-        if links:
-            shown = Markup('<a href="{}">{}</a>').format(place(value.kind, value.ref), shown)
-        return (
-            shown if title == value.ref or not links else Markup('{} <span class="small quiet">{}</span>').format(shown, number)
-        )
+        bare = title == value.ref
+        shown = marks.ltr(value.ref) if bare else marks.words(title)
+        if not links:
+            return shown
+        shown = Markup('<a href="{}">{}</a>').format(place(value.kind, value.ref), shown)
+        if bare or is_uid(value.ref):
+            return shown
+        return Markup('{} <span class="small quiet">{}</span>').format(shown, marks.ltr(value.ref))
 
     def system(self, name: str, item: Item, definition: ObjectDef) -> Markup:
         """What every record has."""
@@ -150,9 +154,9 @@ class Shower:
             Markup('<th scope="col"{}>{}</th>').format(_aligned(one), self.label(one.label)) for one in field.of
         )
         lines = Markup("").join(Markup("<tr>{}</tr>").format(self._line(field, row)) for row in value)
-        return Markup(
-            '<div class="scroll"><table class="facts-rows"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-        ).format(heads, lines)
+        frame = Markup('<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div>')
+        table = Markup('<table class="facts-rows"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(heads, lines)
+        return frame.format(field.label.in_(self.locale), table)
 
     def _line(self, field: FieldDef, row: Mapping[str, Any]) -> Markup:
         return Markup("").join(
@@ -178,6 +182,11 @@ class Shower:
 
 def _aligned(one: FieldDef) -> Markup:
     return Markup(' class="num"') if one.type in {"int", "decimal", "money"} else Markup("")
+
+
+def is_uid(ref: str) -> bool:
+    """Whether a record has no number of its own that people would say."""
+    return UID.fullmatch(ref) is not None
 
 
 def money(value: Decimal, currency: str, locale: Locale) -> Markup:

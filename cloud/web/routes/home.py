@@ -10,6 +10,7 @@ from cloud.web.filters import Filters
 from cloud.web.objects.entry import place, reading
 from cloud.web.objects.home import waiting_for
 from cloud.web.objects.pages import shower
+from cloud.web.objects.values import is_uid
 from cloud.web.reads.listing import list_receipts
 from cloud.web.rendering import Renderer
 from cloud.web.settings import StaffDeps
@@ -40,6 +41,7 @@ async def page(request: Request) -> Response:
         own=own,
         show=show,
         place=place,
+        is_uid=is_uid,
     )
 
 
