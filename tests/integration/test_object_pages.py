@@ -20,7 +20,7 @@ from cloud.people.roles import change_role, create_role
 from cloud.web import StaffDeps, StaffSettings, create_staff_app
 from tests.integration.conftest import TurnedClock
 from tests.integration.object_world import World, make_world
-from tests.unit.cloud_web.test_words import _Bare
+from tests.unit.cloud_web.test_words import Bare
 
 LIBRARIES = Path(__file__).resolve().parents[2] / "node_modules"
 PASSWORD = "weigh-anchor-42"
@@ -374,7 +374,7 @@ async def test_every_number_on_every_page_is_isolated(desk: Desk) -> None:
         f"/o/visit/{ref}/edit", f"/o/visit/{ref}/do/drop", f"/o/company/{galil}", "/admin/objects", "/admin/objects/visit",
     )}  # fmt: skip
     for path, page in {**pages, "conflict": stale.text}.items():
-        finder = _Bare()
+        finder = Bare()
         finder.feed(page)
         assert finder.bare == [], path
 

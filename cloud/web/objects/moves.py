@@ -83,7 +83,8 @@ async def asked_fields(
     """The fields that have to be filled in for the transition, and those that become necessary with them. `faults`: why it was
     refused."""
     rows = caller.rows(item.kind)
-    wanted = set(await _missing(caller, rows, item, action)) | set(given)
+    missing = await _missing(caller, rows, item, action)
+    wanted = {*missing, *given}
     if not wanted:
         return []
     maker = FormMaker(caller, show, rows, item.row)
@@ -98,7 +99,11 @@ async def asked_fields(
     }
     refused = {one.field: maker.fault(one) for one in faults}
     return [
-        replace(one, faults=(refused[one.field.key],)) if one.field.key in refused and not one.faults else one
+        replace(
+            one,
+            required=one.required or one.field.key in missing,
+            faults=(refused[one.field.key],) if one.field.key in refused and not one.faults else one.faults,
+        )
         for section in view.sections
         for one in section.fields
         if one.field.key in wanted and not one.readonly and not one.hidden

@@ -168,7 +168,7 @@ def test_templates_hold_no_script_style_or_handler() -> None:
         assert not re.search(r"\sstyle=|\son[a-z]+=|<style|\|safe|<script(?![^>]*src=)", text), path.name
 
 
-class _Bare(HTMLParser):
+class Bare(HTMLParser):
     """Finds text with a digit that stands in no isolate."""
 
     def __init__(self) -> None:
@@ -203,7 +203,7 @@ async def test_every_number_on_every_page_is_isolated(sign_in: SignIn, refs: Ref
     pages = ["/", "/receipts", "/boxes", "/receipts?q=L&order=2026&from=2026-11-22"]
     pages += [f"/receipts/{getattr(refs, name)}" for name in refs.__slots__]
     for path in pages:
-        finder = _Bare()
+        finder = Bare()
         finder.feed((await client.get(path)).text)
         assert finder.bare == [], path
 
