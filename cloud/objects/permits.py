@@ -12,7 +12,7 @@ from cloud.objects.definition import ObjectDef
 from cloud.objects.references import own_values
 from cloud.objects.rows import Rows
 from cloud.objects.schema import schema_of
-from sync_protocol.expressions import Expression, ExpressionFault
+from sync_protocol.expressions import Budget, Expression, ExpressionFault
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +95,21 @@ def expression(caller: Caller, kind: str, text: str) -> Expression:
     return _expression(text, kind, caller.objects)
 
 
-async def reach(caller: Caller, rows: Rows, row: Any, action: str) -> Reach:
+async def reach(caller: Caller, rows: Rows, row: Any, action: str, budget: Budget | None = None) -> Reach:
     """How far the caller's permission for the action goes on this row."""
     masks = []
     for condition, mask in ways_of(caller, rows.definition, action):
-        if condition is None or await holds(caller, rows, row, condition):
+        if condition is None or await holds(caller, rows, row, condition, budget):
             masks.append(mask)
     return Reach(tuple(dict.fromkeys(masks)))
 
 
-async def holds(caller: Caller, rows: Rows, row: Any, condition: Expression) -> bool:
+async def holds(caller: Caller, rows: Rows, row: Any, condition: Expression, budget: Budget | None = None) -> bool:
     """Whether a condition is true of a row. One that cannot be worked out is not."""
     values = own_values(rows, row)
     facts = await caller.references.facts(rows, row.id, values, condition.names())
     try:
-        return condition.holds(facts, await caller.given_of(rows.definition, row.id, condition.text))
+        return condition.holds(facts, await caller.given_of(rows.definition, row.id, condition.text), budget)
     except ExpressionFault:
         return False
 

@@ -4,40 +4,41 @@ A page costs the same wherever it is: it begins after a value, not after a count
 on both databases.
 """
 
-import base64
-import binascii
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, true, tuple_
 
-from cloud.errors import Forbidden, Refused
+from cloud.errors import Forbidden
 from cloud.kernel.access import READ
 from cloud.objects.caller import Caller
 from cloud.objects.columns import ROW_NUMBER, KindColumns
 from cloud.objects.filtering import NotSql, SqlField, compile_filter_partly
+from cloud.objects.paging import BadQuery, Place, bound, place_of
 from cloud.objects.permits import Reach, demand_open, expression, reach, ways_of
 from cloud.objects.references import own_values
 from cloud.objects.rows import Rows
 from cloud.objects.service import Item, item_of, visible
-from sync_protocol.expressions import Expression, ExpressionFault, nodes
+from sync_protocol.expressions import Budget, Expression, ExpressionFault, nodes
+
+__all__ = ["COUNTED", "MAX_LIMIT", "BadQuery", "Kept", "Page", "Query", "count", "count_by_state", "find"]
 
 MAX_LIMIT = 500
-MAX_SCANNED = 20_000
-"""Rows that one page may read where part of its filter is worked out outside the database."""
+MAX_STEPS = 2_000_000
+"""Of one page where part of its conditions is worked out outside the database: about a second, so that nobody holds up the
+others. What is found by then is a page, however short, and the next one goes on from there."""
+
+ROW_STEPS = 100
+"""What reading a row is worth beside working out its conditions: 20,000 rows are a page at most."""
+
+CHUNK = 200
 
 COUNTED = 1000
 """Beyond it a count says only that there are more: counting a million rows takes longer than any page."""
 
 Kept = Literal["live", "archived", "all"]
-
-
-class BadQuery(Refused):
-    """The list cannot be asked for so: `code` says which part (`filter`, `sort`, `after`), `values` what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,97 +67,36 @@ class Page:
 async def find(caller: Caller, kind: str, query: Query) -> Page:
     """One page of the records that the caller may see. Raises NotFound for an unknown kind, Forbidden, BadQuery."""
     plan = await _plan(caller, kind, query)
-    rows = plan.rows
-    items: list[tuple[Any, Reach]] = []
-    place, scanned = _place(query.after), 0
-    while len(items) < plan.limit:
-        wanted = plan.limit - len(items) + 1 if plan.exact else 200
-        found = await _after(caller, plan, place, wanted)
-        scanned += len(found)
-        more = len(found) == wanted
-        for row, value in found:
-            if len(items) == plan.limit:
-                return Page(tuple(await _items(caller, plan, items)), str(place), plan.outside)
-            if plan.rest is not None and not await _holds(caller, rows, row, plan.rest):
-                place = Place(value, row.id)
-                continue
-            allowed = plan.reach if plan.reach is not None else await reach(caller, rows, row, READ)
-            place = Place(value, row.id)
-            if allowed:
-                items.append((row, allowed))
-        if not more:
-            return Page(tuple(await _items(caller, plan, items)), "", plan.outside)
-        if scanned >= MAX_SCANNED:
-            break
-    return Page(tuple(await _items(caller, plan, items)), str(place), plan.outside)
+    walk = _Walk(caller, plan, place_of(query.after))
+    found = await walk.rows(plan.limit)
+    items = tuple(await _items(caller, plan, found))
+    return Page(items, "" if walk.ended else str(walk.place), plan.outside)
 
 
 async def count(caller: Caller, kind: str, query: Query) -> tuple[int, bool]:
     """How many there are, up to COUNTED, and whether there are more. Where part of the filter is worked out outside the
     database this is an upper bound, and the second value True."""
     plan = await _plan(caller, kind, query)
+    if not plan.scoped:
+        walk = _Walk(caller, plan, None)
+        return len(await walk.rows(COUNTED)), not walk.ended
     inner = select(plan.rows.model.id).where(plan.condition).limit(COUNTED + 1).subquery()
     number = await caller.session.scalar(select(func.count()).select_from(inner)) or 0
-    return min(number, COUNTED), number > COUNTED or not plan.exact
+    return min(number, COUNTED), number > COUNTED or plan.rest is not None
 
 
 async def count_by_state(caller: Caller, kind: str, query: Query) -> dict[str, int]:
     """Records in each state, for a board: up to COUNTED each."""
     plan = await _plan(caller, kind, query)
-    model, found = plan.rows.model, {}
-    for one in plan.rows.definition.states:
-        inner = select(model.id).where(plan.condition, model.state == one.key).limit(COUNTED + 1).subquery()
-        found[one.key] = await caller.session.scalar(select(func.count()).select_from(inner)) or 0
+    model, found = plan.rows.model, dict.fromkeys(plan.rows.definition.state_by_key, 0)
+    if not plan.scoped:
+        for row, _ in await _Walk(caller, plan, None).rows(COUNTED):
+            found[row.state] += 1
+        return found
+    for key in found:
+        inner = select(model.id).where(plan.condition, model.state == key).limit(COUNTED + 1).subquery()
+        found[key] = await caller.session.scalar(select(func.count()).select_from(inner)) or 0
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a page ended: the sorted field's value and the row's number."""
-
-    value: Any
-    id: int
-
-    def __str__(self) -> str:
-        value, kind = _packed(self.value)
-        return base64.urlsafe_b64encode(json.dumps([kind, value, self.id], ensure_ascii=False).encode()).decode().rstrip("=")
-
-
-def _packed(value: Any) -> tuple[Any, str]:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat(), "t"
-    if isinstance(value, date):
-        return value.isoformat(), "d"
-    if isinstance(value, Decimal):
-        return str(value), "n"
-    return value, "v"
-
-
-_UNPACK: dict[str, Callable[[Any], Any]] = {
-    "t": datetime.fromisoformat,
-    "d": date.fromisoformat,
-    "n": Decimal,
-    "v": lambda one: one,
-}
-
-
-def _place(text: str) -> Place | None:
-    """Raises BadQuery for what no page gave out."""
-    if not text:
-        return None
-    try:
-        kind, value, number = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        unpacked = _UNPACK[kind](value)
-    except (binascii.Error, ValueError, TypeError, KeyError, ArithmeticError, RecursionError) as exc:
-        raise BadQuery("bad_after") from exc
-    sound = isinstance(number, int) and 0 <= number < 1 << 63 and not isinstance(unpacked, list | dict | float)
-    if not sound or (isinstance(unpacked, datetime) and unpacked.tzinfo is None):
-        raise BadQuery("bad_after")
-    if isinstance(unpacked, int) and abs(unpacked) >= 1 << 63:
-        raise BadQuery("bad_after")
-    if isinstance(unpacked, str) and "\x00" in unpacked:
-        raise BadQuery("bad_after")
-    return Place(unpacked, number)
 
 
 @dataclass(frozen=True)
@@ -166,6 +106,8 @@ class _Plan:
     rest: Expression | None
     reach: Reach | None
     """The same for every row, or None where each row is asked."""
+    scoped: bool
+    """Whether the database selects no row that the caller may not see."""
     sort: SqlField
     down: bool
     limit: int
@@ -175,7 +117,55 @@ class _Plan:
     @property
     def exact(self) -> bool:
         """Whether the database selects exactly the rows of the list."""
-        return self.rest is None and self.reach is not None
+        return self.rest is None and self.scoped
+
+
+@dataclass
+class _Walk:
+    """Goes through a list row by row, from a place on. `ended`: nothing comes after the rows that it gave."""
+
+    caller: Caller
+    plan: _Plan
+    place: Place | None
+    ended: bool = False
+    budget: Budget = field(default_factory=lambda: Budget(MAX_STEPS))
+
+    async def rows(self, limit: int) -> list[tuple[Any, Reach]]:
+        """The next rows of which the caller may see something. Raises BadQuery where none is found for so much work."""
+        found: list[tuple[Any, Reach]] = []
+        place = self.place
+        while self.budget.left > 0:
+            wanted = limit - len(found) + 1 if self.plan.exact else CHUNK
+            part = await _after(self.caller, self.plan, place, wanted)
+            for row, value in part:
+                if len(found) == limit:
+                    return found
+                if self.budget.left <= 0:
+                    break
+                place = Place(value, row.id)
+                allowed = await self._seen(row)
+                if allowed:
+                    found.append((row, allowed))
+                if allowed or self.plan.scoped:
+                    self.place = place
+            else:
+                if len(part) < wanted:
+                    self.ended = True
+                    return found
+        if not found and not self.plan.scoped:
+            # Going on after a row that they may not see would tell where it stands.
+            raise BadQuery("bad_filter", why="too many other records come first; ask for fewer", column="1")
+        return found
+
+    async def _seen(self, row: Any) -> Reach | None:
+        if self.plan.exact and self.plan.reach is not None:
+            return self.plan.reach
+        self.budget.left -= ROW_STEPS
+        if self.plan.rest is not None and not await _holds(self.caller, self.plan.rows, row, self.plan.rest, self.budget):
+            return None
+        if self.plan.reach is not None:
+            return self.plan.reach
+        return await reach(self.caller, self.plan.rows, row, READ, self.budget)
 
 
 async def _plan(caller: Caller, kind: str, query: Query) -> _Plan:
@@ -184,7 +174,7 @@ async def _plan(caller: Caller, kind: str, query: Query) -> _Plan:
         raise Forbidden("forbidden", action=READ, role=caller.taken.actor.role)
     dialect = caller.session.get_bind().dialect.name
     columns = KindColumns(rows, dialect)
-    allowed, fixed = _allowed(caller, rows, columns, dialect)
+    allowed, fixed, scoped = _allowed(caller, rows, columns, dialect)
     conditions = [*rows.own(), allowed]
     if query.kept != "all" and rows.has("archived"):
         conditions.append(rows.model.archived.is_(query.kept == "archived"))
@@ -196,11 +186,12 @@ async def _plan(caller: Caller, kind: str, query: Query) -> _Plan:
         rest, outside = partly.rest, str(partly.why) if partly.why else ""
     sort, down = _sort(caller, rows, columns, query.sort or _own_order(caller, rows))
     limit = max(1, min(query.limit, MAX_LIMIT))
-    return _Plan(rows, and_(true(), *conditions), rest, fixed, sort, down, limit, query.only, outside)
+    return _Plan(rows, and_(true(), *conditions), rest, fixed, scoped, sort, down, limit, query.only, outside)
 
 
-def _allowed(caller: Caller, rows: Rows, columns: KindColumns, dialect: str) -> tuple[ColumnElement[bool], Reach | None]:
-    """The condition of all ways to read, and how far they reach where that is the same for every row."""
+def _allowed(caller: Caller, rows: Rows, columns: KindColumns, dialect: str) -> tuple[ColumnElement[bool], Reach | None, bool]:
+    """The condition of all ways to read, how far they reach where that is the same for every row, and whether the condition
+    is all of it."""
     ways = ways_of(caller, rows.definition, READ)
     parts: list[ColumnElement[bool]] = []
     exact = True
@@ -214,9 +205,9 @@ def _allowed(caller: Caller, rows: Rows, columns: KindColumns, dialect: str) -> 
     masks = {mask for _, mask in ways}
     free = [mask for condition, mask in ways if condition is None]
     if any(mask.only is None and not mask.hidden for mask in free):
-        return true(), Reach((next(mask for mask in free if mask.only is None and not mask.hidden),))
+        return true(), Reach((next(mask for mask in free if mask.only is None and not mask.hidden),)), True
     fixed = Reach(tuple(masks)) if exact and len(masks) == 1 else None
-    return or_(false(), *parts), fixed
+    return or_(false(), *parts), fixed, exact or bool(free)
 
 
 async def _filter(caller: Caller, rows: Rows, text: str) -> Expression:
@@ -287,28 +278,12 @@ async def _after(caller: Caller, plan: _Plan, place: Place | None, wanted: int) 
         if not plan.down and len(found) < wanted:
             found += await _read(caller, plan, base.where(key.is_not(None)), wanted - len(found))
         return found
-    bound = literal(_bound(plan.sort, place.value), key.type)
-    pair, other = tuple_(key, number), tuple_(bound, literal(place.id, number.type))
+    value = literal(bound(plan.sort, place.value), key.type)
+    pair, other = tuple_(key, number), tuple_(value, literal(place.id, number.type))
     found = list(await _read(caller, plan, base.where(pair < other if plan.down else pair > other), wanted))
     if plan.down and len(found) < wanted:
         found += await _read(caller, plan, base.where(key.is_(None)), wanted - len(found))
     return found
-
-
-def _bound(field: SqlField, value: Any) -> Any:
-    plain = {
-        "text": str,
-        "int": int,
-        "micro": int | Decimal,
-        "id": int,
-        "bool": bool | int,
-        "date": date | str,
-        "datetime": datetime | str,
-    }
-    wanted = plain.get(field.shape, str)
-    if not isinstance(value, wanted) and not (field.shape in {"int", "micro", "id"} and isinstance(value, Decimal)):
-        raise BadQuery("bad_after")
-    return value
 
 
 async def _read(caller: Caller, plan: _Plan, query: Select[Any], wanted: int) -> Sequence[tuple[Any, Any]]:
@@ -321,10 +296,10 @@ async def _read(caller: Caller, plan: _Plan, query: Select[Any], wanted: int) ->
     return [(row[0], row[1]) for row in found]
 
 
-async def _holds(caller: Caller, rows: Rows, row: Any, rest: Expression) -> bool:
+async def _holds(caller: Caller, rows: Rows, row: Any, rest: Expression, budget: Budget) -> bool:
     facts = await caller.references.facts(rows, row.id, own_values(rows, row), rest.names())
     try:
-        return rest.holds(facts, await caller.given_of(rows.definition, row.id, rest.text))
+        return rest.holds(facts, await caller.given_of(rows.definition, row.id, rest.text), budget)
     except ExpressionFault:
         # One row with a value that the filter cannot work with does not take the list away.
         return False

@@ -11,6 +11,7 @@ from cloud.objects.definition import FieldDef, ObjectDef
 from cloud.objects.models import Link
 from cloud.objects.registry import Objects
 from cloud.objects.rows import Reference, Rows
+from cloud.objects.values import storable
 
 MAX_LINKED = 200
 """Of one `refs` field."""
@@ -84,7 +85,7 @@ class References:
         """Row numbers of human numbers; those that are not there are left out."""
         rows = self.rows_of(kind)
         found: dict[str, int] = {}
-        wanted = sorted(set(refs))
+        wanted = sorted({one for one in refs if storable(one)})
         for start in range(0, len(wanted), 500):
             part = wanted[start : start + 500]
             for row in await self.session.scalars(select(rows.model).where(rows.ref_column.in_(part), *rows.own())):

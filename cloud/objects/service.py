@@ -24,7 +24,7 @@ from cloud.objects.naming import named, title_of
 from cloud.objects.permits import Reach, holds, reach, ways_of
 from cloud.objects.rows import Rows
 from cloud.objects.validation import Draft, draft, same
-from cloud.objects.values import said
+from cloud.objects.values import said, storable
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ async def row_of(caller: Caller, rows: Rows, ref: str, action: str, *, lock: boo
     query = rows.select().where(rows.ref_column == ref)
     if lock:
         query = query.with_for_update(of=rows.model, key_share=True).execution_options(populate_existing=True)
-    row = await caller.session.scalar(query)
+    row = await caller.session.scalar(query) if storable(ref) else None
     if row is None:
         raise NotFound(rows.definition.key, ref)
     readable = await reach(caller, rows, row, READ)
@@ -132,6 +132,8 @@ async def create(
     rows = caller.rows(kind)
     _demand_writable(caller, rows.definition, CREATE)
     if uid is not None:
+        if not storable(uid):
+            raise Refused("ref_form")
         there = await caller.session.scalar(rows.select().where(rows.model.uid == uid))
         if there is not None:
             return await _said_again(caller, rows, there), False

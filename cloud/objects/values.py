@@ -78,6 +78,11 @@ def _cleaned(text: str) -> str:
     return "".join(part if part in {"\n", "\t"} else clean(part, len(part)) for part in _BREAKS.split(text) if part)
 
 
+def storable(text: str) -> bool:
+    """Whether every database takes it as text: no NUL, no half of a pair (UTF-8 has none)."""
+    return "\x00" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
 def _int(field: FieldDef, given: object) -> int:
     if isinstance(given, str) and re.fullmatch(r"[+-]?\d{1,16}", given.strip()):
         given = int(given)

@@ -4,9 +4,9 @@ The same text means the same on the box and in the core. An expression sees the 
 are exact decimals, and what it may cost is bounded before it runs.
 """
 
-from sync_protocol.expressions.evaluate import Expression, Given
+from sync_protocol.expressions.evaluate import Budget, Expression, Given
 from sync_protocol.expressions.faults import ExpressionFault
 from sync_protocol.expressions.parse import parse
 from sync_protocol.expressions.schema import Kind, Schema, Shape
 
-__all__ = ["Expression", "ExpressionFault", "Given", "Kind", "Schema", "Shape", "parse"]
+__all__ = ["Budget", "Expression", "ExpressionFault", "Given", "Kind", "Schema", "Shape", "parse"]

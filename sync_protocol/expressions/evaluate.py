@@ -33,6 +33,13 @@ class Given:
 
 
 @dataclass(slots=True)
+class Budget:
+    """Steps that many evaluations may take together; each still has its own limit."""
+
+    left: int
+
+
+@dataclass(slots=True)
 class _Frame:
     fields: Mapping[str, object]
     given: Given
@@ -83,16 +90,20 @@ class Expression:
         """Paths of the fields that it uses; `lines` and `lines.qty` for a `for` over lines."""
         return frozenset(nodes.paths(self.tree))
 
-    def value(self, fields: Mapping[str, object], given: Given) -> Value:
+    def value(self, fields: Mapping[str, object], given: Given, budget: Budget | None = None) -> Value:
         """Its value for these fields; a field that is not there is missing. Raises ExpressionFault (`value`, `budget`)."""
+        frame = _Frame(fields, given, MAX_STEPS)
         try:
-            return self._run(_Frame(fields, given, MAX_STEPS))
+            return self._run(frame)
         except RecursionError as exc:
             raise ExpressionFault("too_large", 1, "nested too deeply") from exc
+        finally:
+            if budget is not None:
+                budget.left -= MAX_STEPS - frame.left
 
-    def holds(self, fields: Mapping[str, object], given: Given) -> bool:
+    def holds(self, fields: Mapping[str, object], given: Given, budget: Budget | None = None) -> bool:
         """Whether it is true for these fields; missing is not true."""
-        return bool(self.value(fields, given))
+        return bool(self.value(fields, given, budget))
 
 
 def _step(node: Node) -> _Step:

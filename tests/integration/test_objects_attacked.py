@@ -1,7 +1,10 @@
 """What somebody with bad intent, or bad luck, would try on records and their definitions."""
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +14,7 @@ from sqlalchemy import select
 
 from cloud import catalogue
 from cloud.db.engine import Sessions, open_sessions
-from cloud.errors import Conflict, Forbidden
+from cloud.errors import Conflict, Forbidden, NotFound, Refused
 from cloud.kernel.access import Access
 from cloud.kernel.actor import SYSTEM, Actor, Taken
 from cloud.kernel.chain import check_chain
@@ -21,7 +24,8 @@ from cloud.objects import query, service
 from cloud.objects.caller import caller
 from cloud.objects.changing import save_definition
 from cloud.objects.faults import Invalid
-from cloud.objects.query import Query
+from cloud.objects.query import BadQuery, Query
+from cloud.objects.values import storable
 from tests.integration.object_world import NOW, World, access, make_world
 
 
@@ -196,3 +200,89 @@ async def test_no_grant_opens_what_only_the_program_does(sqlite_sessions: Sessio
                 for state in row.sources:
                     offered = service.actions_of(at, at.rows(kind), SimpleNamespace(state=state))
                     assert (row.action in offered) is (row.roles != {SYSTEM}), (kind, row.action, state)
+
+
+UNSOUND = ["\x00", "a\x00b", "\ud800", "x" * 5000]
+
+
+@pytest.mark.parametrize("text", UNSOUND, ids=["nul", "nul inside", "half a pair", "long"])
+async def test_text_that_no_database_takes_is_refused_wherever_it_comes(world: World, sessions: Sessions, text: str) -> None:
+    escaped = text.encode("unicode_escape").decode()
+    async with sessions.write() as session:
+        at = await world.caller(session)
+        for doing in (
+            service.get(at, "company", text), service.update(at, "company", text, {"city": "x"}),
+            service.do(at, "visit", text, "hold"), service.create(at, "visit", {"subject": "s", "company": text}),
+            service.create(at, "visit", {"subject": "s", "guests": [text]}),
+            service.create(at, "company", {"name": "A"}, ref=text), service.create(at, text, {"name": "A"}),
+            service.create(at, "company", {text: "A"}), service.do(at, "visit", "V-2026-0001", text),
+        ):  # fmt: skip
+            await refused(doing, NotFound, Refused)
+        for wanted in ("subject == '{}'", "company == '{}'", "'{}' in subject", "lower(subject) == '{}'", "'{}' in tags"):
+            page = await query.find(at, "visit", Query(filter=wanted.format(escaped[:1000])))
+            assert page.items == ()
+        item, _ = await service.create(at, "visit", {"subject": "s", "note": text, "lines": [{"what": text[:100]}]})
+        assert all(storable(one) for one in (item.values["note"], item.values["lines"][0]["what"]))
+
+
+VALUES = [None, 0, -1, 1 << 62, 1 << 63, True, "", "a", "\x00", "\ud800", "2026-01-01", "2026-01-01T00:00:00",
+          "2026-01-01T00:00:00+00:00", "1e400", "NaN", "1.5", [1], 1.5, "9999-12-31T23:59:59-23:59"]  # fmt: skip
+SORTS = ["subject", "score", "-fee", "on", "-at", "done", "company", "ref", "-created_at", "archived", "phase", "title", ""]
+
+
+async def test_a_place_that_nobody_gave_out_is_refused_or_a_place(world: World, sessions: Sessions) -> None:
+    async with sessions.write() as session:
+        at = await world.caller(session)
+        await service.create(at, "visit", {"subject": "A", "score": 3, "fee": "1.5", "on": "2026-01-01"})
+        for sort, kind, value in product(SORTS, ("v", "d", "t", "n", "x", ["v"]), VALUES):
+            text = urlsafe_b64encode(json.dumps([kind, value, 1]).encode()).decode().rstrip("=")
+            with suppress(BadQuery):
+                await query.find(at, "visit", Query(sort=sort, after=text))
+
+
+SCOPE = "any(one == site_code for one in ['north'])"
+"""Nothing that the database could work out."""
+
+
+async def test_counts_and_places_tell_nothing_of_rows_beyond_the_scope(
+    world: World, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sessions.write() as session:
+        root = await world.caller(session)
+        for number in range(30):
+            site = "north" if number in {1, 20} else "south"
+            await service.create(root, "company", {"name": f"N{number:02}", "site_code": site})
+            given = {"subject": f"s{number}", "secret": site}
+            await service.create(root, "visit", given)
+        mine = access(("company", "read", SCOPE), ("visit", "read", SCOPE.replace("site_code", "secret")))
+        at = await world.caller(session, access=mine)
+        assert await query.count(at, "company", Query()) == (2, False)
+        assert await query.count_by_state(at, "visit", Query()) == {"planned": 2, "held": 0, "closed": 0, "dropped": 0}
+        monkeypatch.setattr(query, "MAX_STEPS", 10 * query.ROW_STEPS)
+        page = await query.find(at, "company", Query(sort="name"))
+        assert [one.values["name"] for one in page.items] == ["N01"]
+        place = json.loads(urlsafe_b64decode(page.next + "=="))
+        assert place[1] == "N01"
+        with pytest.raises(BadQuery):
+            await query.find(at, "company", Query(sort="name", after=page.next))
+
+
+async def test_a_filter_that_costs_all_it_may_ends_soon(
+    world: World, sqlite_sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with sqlite_sessions.write() as session:
+        root = await world.caller(session)
+        lines = [{"what": "a", "qty": "1"}] * 400
+        for number in range(40):
+            await service.create(root, "visit", {"subject": f"s{number:02}", "lines": lines, "score": number % 10 + 1})
+    monkeypatch.setattr(query, "MAX_STEPS", 20_000)
+    wanted = "sum(one.qty for one in lines) + count(one for one in lines) + len([one for one in lines]) > 1 and score / 1 > 9"
+    seen: list[str] = []
+    after, pages = "", 0
+    async with sqlite_sessions.read() as session:
+        while after or not pages:
+            page = await query.find(await world.caller(session), "visit", Query(filter=wanted, sort="subject", after=after))
+            seen += [one.ref for one in page.items]
+            after, pages = page.next, pages + 1
+    assert len(set(seen)) == len(seen) == 4
+    assert pages > 1
