@@ -17,6 +17,7 @@ import psutil
 from bench.uplinks import prepare_core
 
 ROUNDS = 5
+BARE = [sys.executable, "-c", "import fastapi, uvicorn, sqlalchemy.ext.asyncio"]
 
 
 async def _measure() -> dict[str, Any]:
@@ -40,7 +41,7 @@ async def _measure() -> dict[str, Any]:
     bare = []
     for _ in range(ROUNDS):
         began = time.perf_counter()
-        subprocess.run([sys.executable, "-c", "import fastapi, uvicorn, sqlalchemy.ext.asyncio"], check=True)
+        await asyncio.to_thread(subprocess.run, BARE, check=True)
         bare.append(time.perf_counter() - began)
     return {
         "bench": "start",

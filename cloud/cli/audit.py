@@ -22,7 +22,7 @@ Noted = Annotated[str | None, typer.Option("--head", help="A head that was noted
 
 @audit_app.command("verify")
 def verify(db: Database, head: Noted = None, as_json: Json = False) -> None:
-    """Work out every hash of the chain anew. Exit 1 where a row was changed, removed or moved; note the head that is printed."""
+    """Work out every hash of the chain anew. Exit 1 where a row was changed, removed or moved; note the head."""
 
     async def check(session: "AsyncSession") -> "ChainCheck":
         from cloud.kernel.chain import check_chain

@@ -246,7 +246,9 @@ async def test_change_of_master_data_is_pushed_to_the_boxes_of_its_station(site,
             product = (await session.scalars(select(Product))).first()
             assert product is not None
             product.name += " (new)"
-            await append_event(session, Taken(Actor.user("root", "admin"), box.clock.now), action="rename", kind="product", ref="x")
+            await append_event(
+                session, Taken(Actor.user("root", "admin"), box.clock.now), action="rename", kind="product", ref="x"
+            )
         assert isinstance(await stream.next(), Changed)
 
 

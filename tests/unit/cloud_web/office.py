@@ -176,5 +176,7 @@ async def _tamper(sessions: Sessions, jobs: dict[str, str]) -> None:
 
 def staff_deps(sessions: Sessions, clock: TurnedClock) -> StaffDeps:
     """The pages' surroundings in tests."""
-    settings = StaffSettings(organisation="Galil Fine Foods", hosts=frozenset({"127.0.0.1", "localhost", "staff.test"}), live_ms=400)
+    settings = StaffSettings(
+        organisation="Galil Fine Foods", hosts=frozenset({"127.0.0.1", "localhost", "staff.test"}), live_ms=400
+    )
     return StaffDeps(sessions, LIBRARIES, settings, clock)

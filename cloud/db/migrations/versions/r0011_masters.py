@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -88,7 +90,7 @@ def _uid() -> str:
     return str(uuid7(int(system_clock().timestamp() * 1000), secrets.token_bytes(10)))
 
 
-def _carried(*, uid_required: bool = True) -> list[sa.Column]:
+def _carried(*, uid_required: bool = True) -> list[sa.Column[Any]]:
     return [
         sa.Column("uid", sa.Text(), nullable=not uid_required),
         sa.Column("version", sa.BigInteger(), nullable=False, server_default="1"),
@@ -103,7 +105,7 @@ def _carried(*, uid_required: bool = True) -> list[sa.Column]:
     ]
 
 
-def _create(name: str, *columns: sa.Column | sa.Constraint) -> sa.Table:
+def _create(name: str, *columns: sa.Column[Any] | sa.Constraint) -> sa.Table:
     table = op.create_table(
         name,
         sa.Column("id", Key, primary_key=True),
@@ -116,7 +118,7 @@ def _create(name: str, *columns: sa.Column | sa.Constraint) -> sa.Table:
     return table
 
 
-def _ref(name: str, column: str, target: str, *, nullable: bool = False) -> list[sa.Column | sa.Constraint]:
+def _ref(name: str, column: str, target: str, *, nullable: bool = False) -> list[sa.Column[Any] | sa.Constraint]:
     return [
         sa.Column(column, Key, nullable=nullable),
         sa.ForeignKeyConstraint([column], [f"{target}.id"], name=f"fk_{name}_{column}"),
@@ -134,14 +136,14 @@ def _grow(name: str) -> None:
         connection.execute(sa.update(table).where(table.c.id == key).values(uid=_uid()))
 
 
-def _tighten(table: object, name: str) -> None:
+def _tighten(table: Any, name: str) -> None:
     table.alter_column("uid", existing_type=sa.Text(), nullable=False)
     table.create_unique_constraint(f"uq_{name}_uid", ["uid"])
     table.create_unique_constraint(f"uq_{name}_source_source_key", ["source", "source_key"])
     table.create_index(f"ix_{name}_source_key", ["source_key"])
 
 
-def _shrink(table: object, *columns: str) -> None:
+def _shrink(table: Any, *columns: str) -> None:
     name = table.impl.table_name
     table.drop_index(f"ix_{name}_source_key")
     table.drop_constraint(f"uq_{name}_uid", type_="unique")
@@ -323,7 +325,7 @@ def _orders_back() -> None:
         _shrink(table, "currency", "ordered_on", "expected_on")
 
 
-def _add(name: str, columns: tuple[tuple[str, object, object], ...]) -> None:
+def _add(name: str, columns: tuple[tuple[str, Any, Any], ...]) -> None:
     for column, kind, default in columns:
         op.add_column(name, sa.Column(column, kind, nullable=default is None, server_default=default))
 

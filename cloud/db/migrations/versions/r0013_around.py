@@ -3,6 +3,8 @@
 The index over the words of `search_doc` is made by hand: names that begin with `search_fts` are not in the code's tables.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -20,7 +22,7 @@ FIXED = {
 }
 """Columns that no statement may set again. Kind and record may: a merge moves what lies around a record."""
 
-TYPES = (
+TYPES: tuple[tuple[Any, ...], ...] = (
     ("call", "Call", "שיחת טלפון", True,
      [("reached", "Reached", "ענו"), ("no_answer", "No answer", "לא ענו"), ("call_back", "Call back later", "להתקשר שוב")]),
     ("meeting", "Meeting", "פגישה", True,
@@ -62,7 +64,7 @@ def _key() -> sa.types.TypeEngine[int]:
     return sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def _of_record() -> list[sa.Column]:
+def _of_record() -> list[sa.Column[Any]]:
     return [
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("record_id", sa.BigInteger(), nullable=False),
@@ -70,11 +72,11 @@ def _of_record() -> list[sa.Column]:
     ]
 
 
-def _texts(*names: str, nullable: bool = False) -> list[sa.Column]:
+def _texts(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
     return [sa.Column(name, sa.Text(), nullable=nullable) for name in names]
 
 
-def _times(*names: str, nullable: bool = False) -> list[sa.Column]:
+def _times(*names: str, nullable: bool = False) -> list[sa.Column[Any]]:
     return [sa.Column(name, UtcTime(), nullable=nullable) for name in names]
 
 
