@@ -304,7 +304,7 @@ async def test_an_object_is_made_and_grown_at_run_time(world: World, sessions: S
     ("key: x_a\nfields:\n  a: {type: text, visible_when: \"b == 1\"}\n", 3, "unknown_name"),
     ("key: x_a\nfields:\n  a: {type: int, compute: b + 1}\n  b: {type: int, compute: a + 1}\n", 3, "circle"),
     ("key: x_a\nfields:\n  a: {type: choice, options: [p, q]}\n  b:\n    required_when: \"a == 'r'\"\n", 5, "unknown_option"),
-    ("key: x_a\nstates: {s: open, t: done}\ntransitions:\n  g: {from: s, to: t, when: 1 > 2}\nfields: {a: {}}\n", 4, "impossible"),
+    ("key: x_a\nstates: {s: open, t: done}\ntransitions:\n  g: {from: s, to: t, when: 1>2}\nfields: {a: {}}", 4, "impossible"),
     ("key: x_a\nstates: {s: open, t: done}\nfields:\n  a: {type: text}\n", 2, "unreachable"),
     ("key: x_a\nfields:\n  a: {type: ref, object: nothing}\n", 3, "unknown_object"),
     ("key: x_a\nfields:\n  a: {type: text}\n  a: {type: int}\n", 4, "twice"),
