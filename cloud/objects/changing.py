@@ -21,6 +21,7 @@ from cloud.objects.models import Record, StoredDefinition
 from cloud.objects.registry import Objects, Registry, demand_shape
 from cloud.objects.rows import Rows
 from cloud.objects.source import Source, read_yaml
+from cloud.objects.turns import wait_for_turn
 
 WIDENED = {("text", "long")}
 """Changes of type under which every stored value stays what it is."""
@@ -174,6 +175,7 @@ def _indexed(definition: ObjectDef) -> Iterable[FieldDef]:
 
 async def make_indexes(caller: Caller) -> int:
     """Make the indexes of shipped definitions that are not there yet; gives how many. For after a migration."""
+    await wait_for_turn(caller.session, "make_indexes")
     connection = await caller.session.connection()
     there = await connection.run_sync(_index_names)
     made = 0

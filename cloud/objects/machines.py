@@ -93,9 +93,9 @@ async def demand(asked: Caller, rows: Rows, record: Any, action: str) -> None:
 
 async def guard_holds(asked: Caller, rows: Rows, record: Any, said: TransitionDef) -> bool:
     """Whether the customer's guard is true now. One that cannot be worked out is not."""
-    condition = expression(asked, rows.definition.key, said.when)
-    facts = await asked.references.facts(rows, record.id, own_values(rows, record), condition.names())
     try:
+        condition = expression(asked, rows.definition.key, said.when)
+        facts = await asked.references.facts(rows, record.id, own_values(rows, record), condition.names())
         return condition.holds(facts, await asked.given_of(rows.definition, record.id, said.when))
     except ExpressionFault as exc:
         raise GuardFailed("guard_failed", action=said.key, why=exc.message) from exc

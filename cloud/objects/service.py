@@ -23,6 +23,7 @@ from cloud.objects.models import Link, Record
 from cloud.objects.naming import named, title_of
 from cloud.objects.permits import Reach, holds, reach, ways_of
 from cloud.objects.rows import Rows
+from cloud.objects.turns import wait_for_turn
 from cloud.objects.validation import Draft, draft, same
 from cloud.objects.values import said, storable
 
@@ -134,6 +135,8 @@ async def create(
     if uid is not None:
         if not storable(uid):
             raise Refused("ref_form")
+        # The same request may come twice at once.
+        await wait_for_turn(caller.session, "uid", uid)
         there = await caller.session.scalar(rows.select().where(rows.model.uid == uid))
         if there is not None:
             return await _said_again(caller, rows, there), False
@@ -150,14 +153,7 @@ async def create(
         row.owner = caller.login if caller.taken.actor.kind == "user" else None
     _begin(rows, row)
     row.created_at, row.created_by = caller.taken.at, caller.login
-    try:
-        await _write(caller, rows, row, made)
-    except Conflict:
-        # The same request may have come twice at once.
-        there = None if uid is None else await caller.session.scalar(rows.select().where(rows.model.uid == uid))
-        if there is None:
-            raise
-        return await _said_again(caller, rows, there), False
+    await _write(caller, rows, row, made)
     readable = await _within(caller, rows, row, CREATE)
     changes = await changes_of(caller, made)
     await append_event(caller.session, caller.taken, action="create", kind=kind, ref=rows.ref(row), changes=changes)

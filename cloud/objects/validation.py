@@ -20,6 +20,7 @@ from cloud.objects.faults import FieldFault
 from cloud.objects.permits import NOWHERE, Reach, expression, reach, ways_of
 from cloud.objects.references import MAX_LINKED, own_values
 from cloud.objects.rows import Rows
+from cloud.objects.turns import wait_for_turn
 from cloud.objects.values import Unfit, accept, to_store
 from sync_protocol.expressions import Expression, ExpressionFault
 from sync_protocol.expressions.values import Value
@@ -80,7 +81,9 @@ def _bare(value: Any) -> Any:
     """Rows without the columns that are empty: older ones may not have had them."""
     if not isinstance(value, list):
         return value
-    return [{key: each for key, each in one.items() if each not in (None, "")} if isinstance(one, dict) else one for one in value]
+    return [
+        {key: each for key, each in one.items() if each not in (None, "")} if isinstance(one, dict) else one for one in value
+    ]
 
 
 async def _take_in(caller: Caller, made: Draft, given: Mapping[str, object]) -> None:
@@ -256,6 +259,9 @@ async def _unique(caller: Caller, made: Draft) -> None:
             continue
         column = stored_field(made.rows, one, caller.session.get_bind().dialect.name).expr
         stored = value if one.column else to_store(one, value)
+        if not one.column:
+            # No index keeps it unique: whoever writes the same value comes after us.
+            await wait_for_turn(caller.session, made.rows.definition.key, one.key, str(stored))
         query = select(made.rows.model.id).where(*made.rows.own(), column == stored).limit(1)
         if made.row is not None:
             query = query.where(made.rows.model.id != made.row.id)
