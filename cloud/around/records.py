@@ -129,7 +129,7 @@ def _reach_of(caller: Caller, definition: ObjectDef) -> Reach:
     columns = KindColumns(rows, dialect)
     conditions = [condition for condition, _ in ways_of(caller, definition, READ)]
     whole = all(sees(name) for name in _indexed_names(definition))
-    fields, title = None if whole else sees, all(sees(name) for name in definition.title_fields)
+    fields, title = None if whole else sees, all(sees(name) for name in _title_names(definition))
     if None in conditions:
         return Reach(fields=fields, title=title, internal=True)
     parts = [compile_filter_partly(one, columns, caller.given(), dialect) for one in conditions if one is not None]
@@ -158,6 +158,13 @@ def _named_openly(caller: Caller, target: ObjectDef) -> bool:
         return False
     mask = open_masks(caller, target)
     return all(name in ALWAYS or mask.allows(name) for name in target.title_fields)
+
+
+def _title_names(definition: ObjectDef) -> Iterator[str]:
+    """What a title is made of, the names behind its references too."""
+    for name in definition.title_fields:
+        one = definition.by_key.get(name)
+        yield f"{name}{BEHIND}" if one is not None and one.type == "ref" else name
 
 
 def _indexed_names(definition: ObjectDef) -> Iterator[str]:

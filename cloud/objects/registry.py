@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -18,6 +19,8 @@ from cloud.objects.models import StoredDefinition
 from cloud.objects.reading import read_object
 from cloud.objects.source import Source, read_yaml
 from cloud.objects.typed import TypedKind, derive_from, with_machine
+
+log = structlog.get_logger()
 
 MERGED = frozenset({"fields", "states", "transitions", "sections"})
 """Parts of a shipped definition to which a customer adds entries of their own."""
@@ -107,7 +110,14 @@ class Registry:
         rows = (await session.scalars(select(StoredDefinition).where(StoredDefinition.id.in_(newest)))).all()
         found = dict(self.plain().definitions)
         for row in rows:
-            found[row.key] = self.combined(read_yaml(row.text), row.carried, version=row.version)
+            try:
+                found[row.key] = self.combined(read_yaml(row.text), row.carried, version=row.version)
+            except BadDefinition as exc:
+                log.warning("definition_not_in_force", kind=row.key, version=row.version, faults=str(exc)[:1000])
+                shipped = found.get(row.key)
+                if shipped is not None:
+                    # It may have demanded more than the shipped one: until it is mended, such records are read and no more.
+                    found[row.key] = dataclasses.replace(shipped, read_only=True, transitions=())
         return Objects(found, self._typed, stamp)
 
     def combined(self, said: Source, carried: Mapping[str, Any], *, version: int) -> ObjectDef:

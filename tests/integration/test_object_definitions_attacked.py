@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cloud.db.engine import Sessions, make_engine
-from cloud.errors import Conflict, NotFound
+from cloud.errors import Conflict, Forbidden, NotFound
 from cloud.objects import service
 from cloud.objects.changing import save_definition
 from cloud.objects.faults import BadDefinition, Invalid
+from cloud.objects.registry import Registry, Shipped
 from cloud.objects.schema import schema_of
 from cloud.objects.source import read_yaml
-from tests.integration.object_world import VISIT, World, make_world
+from tests.integration.object_world import COMPANY, VISIT, World, make_world
 
 
 @pytest.fixture
@@ -130,6 +131,24 @@ async def test_a_rule_that_always_fails_can_be_mended(world: World, sessions: Se
     async with sessions.write() as session:
         item = await service.update(await world.caller(session), "x_a", "X_A-00001", {"a": 2})
         assert item.values["b"] == 3
+
+
+async def test_an_update_that_a_saved_definition_does_not_fit_locks_nobody_out(tmp_path: Path, sessions: Sessions) -> None:
+    world = make_world(tmp_path)
+    async with sessions.write() as session:
+        at = await world.caller(session)
+        await service.create(at, "company", {"name": "A"})
+        await save_definition(at, world.registry, "key: company\nfields: {city: {required: true}}\n")
+    (tmp_path / "0.yaml").write_text(COMPANY.replace("  city: {type: text, indexed: true}\n", ""), "utf-8")
+    updated = World(Registry(Shipped(files=(tmp_path / "0.yaml", tmp_path / "1.yaml"))))
+    async with sessions.write() as session:
+        at = await updated.caller(session)
+        assert (await service.get(at, "company", "C-0001")).values["name"] == "A"
+        with pytest.raises(Forbidden):
+            await service.update(at, "company", "C-0001", {"name": "B"})
+        await save_definition(at, updated.registry, "key: company\nfields: {name: {label: {en: Name}}}\n")
+    async with sessions.write() as session:
+        await service.update(await updated.caller(session), "company", "C-0001", {"name": "B"})
 
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
