@@ -9,6 +9,7 @@ from markupsafe import Markup
 from starlette.datastructures import FormData
 
 from cloud.objects.definition import FieldDef
+from cloud.objects.naming import named as named_for
 from cloud.objects.values import Unfit, accept
 from cloud.web import marks
 from cloud.web.objects.entry import place, reading, zone_of
@@ -99,7 +100,7 @@ async def _worded(found: Opened, show: Shower, one: FieldDef, value: object) -> 
     if one.target:
         listed = value if isinstance(value, list) else [value]
         known = await found.caller.references.resolve(one.target, [str(each) for each in listed])
-        named = list((await found.caller.references.named(one.target, known.values())).values())
+        named = list((await named_for(found.caller, one, known.values())).values())
         return show.field(one, named if one.type == "refs" else named[0] if named else str(value))
     try:
         read = accept(one, value)

@@ -13,6 +13,7 @@ from cloud.kernel.access import CREATE, READ, WRITE
 from cloud.objects.caller import Caller
 from cloud.objects.definition import FieldDef, ObjectDef, Option, SectionDef
 from cloud.objects.faults import FieldFault
+from cloud.objects.naming import named as named_for
 from cloud.objects.permits import Reach, reach, ways_of
 from cloud.objects.rows import Reference, Rows
 from cloud.objects.validation import Draft, draft
@@ -197,12 +198,12 @@ class FormMaker:
         if one.type == "ref" and value is not None:
             value = await self._reference(one, value)
         elif one.type == "refs":
-            named = await self.caller.references.named(one.target, value or [])
+            named = await named_for(self.caller, one, value or [])
             value = list(named.values())
         return self.show.field(one, value)
 
     async def _reference(self, one: FieldDef, row_id: Any) -> Reference | None:
-        return (await self.caller.references.named(one.target, [row_id])).get(row_id)
+        return (await named_for(self.caller, one, [row_id])).get(row_id)
 
     async def _text(self, one: FieldDef, value: Any, given: object) -> str:
         if one.type == "ref":
@@ -224,10 +225,10 @@ class FormMaker:
             return ()
         if isinstance(given, list):
             known = await self.caller.references.resolve(one.target, [str(each) for each in given])
-            named = await self.caller.references.named(one.target, known.values())
+            named = await named_for(self.caller, one, known.values())
             words = {each.ref: worded(each, self.show.locale) for each in named.values()}
             return tuple((str(each), words.get(str(each), str(each))) for each in given)
-        named = await self.caller.references.named(one.target, value or [])
+        named = await named_for(self.caller, one, value or [])
         return tuple((each.ref, worded(each, self.show.locale)) for each in named.values())
 
     def _table(self, one: FieldDef, value: Any, given: object) -> tuple[tuple[Cell, ...], ...]:
