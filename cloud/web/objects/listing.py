@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 from markupsafe import Markup
 
@@ -12,11 +13,13 @@ from cloud.objects.definition import ObjectDef
 from cloud.objects.permits import open_masks
 from cloud.objects.query import BadQuery, Page, Query, count, find
 from cloud.objects.service import Item
+from cloud.web.i18n import Locale
 from cloud.web.objects.address import ListAddress
 from cloud.web.objects.conditions import Condition, Subject, subjects, text_of
 from cloud.web.objects.references import search_text
 from cloud.web.objects.values import Shower
 
+HEBREW: Final = "he"
 PAGE = 50
 PLAIN_COLUMNS = 7
 """Columns where the definition names none: what fits beside each other."""
@@ -168,6 +171,11 @@ def cells_of(
     return tuple(
         show.system(name, item, definition)
         if known[name].field is None
-        else show.field(definition.by_key[name], item.values.get(name), links=False)
+        else show.field(definition.by_key[name], spoken(item, name, show.locale), links=False)
         for name in names
     )
+
+
+def spoken(item: Item, name: str, locale: Locale) -> Any:
+    """A field's value; where a Hebrew page shows a name that has a Hebrew twin (`name`, `name_he`), the twin."""
+    return (item.values.get(f"{name}_{HEBREW}") if locale == HEBREW else None) or item.values.get(name)
