@@ -64,7 +64,15 @@ async def search(request: Request, q: str = "", kind: str = "", archived: bool =
         hits = await find_records(caller, asked, limit=SHOWN, kinds=kinds, archived=archived, locale=locale)
         groups = _groups(caller, hits.rows, locale)
     return renderer_of(request).page(
-        request, "search.html", here="search", asked=asked, kind=kind, archived=archived, groups=groups, more=hits.more
+        request,
+        "search.html",
+        here="search",
+        asked=asked,
+        kind=kind,
+        archived=archived,
+        groups=groups,
+        more=hits.more,
+        is_uid=is_uid,
     )
 
 
