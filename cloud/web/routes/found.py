@@ -16,6 +16,7 @@ from cloud.objects.caller import Caller
 from cloud.web.access import locale_of, taken_by
 from cloud.web.errors import NotThere
 from cloud.web.objects.entry import deps_of, reading, renderer_of
+from cloud.web.objects.values import is_uid
 from cloud.web.reads.around import ACTION_WORDS, address
 
 router = APIRouter()
