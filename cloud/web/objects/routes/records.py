@@ -27,6 +27,7 @@ from cloud.web.objects.related import related
 from cloud.web.objects.saving import sent
 from cloud.web.objects.values import Shower
 from cloud.web.routes.around import around_of
+from cloud.web.routes.merging import new_place
 
 router = APIRouter()
 
@@ -72,6 +73,9 @@ async def record(request: Request, kind: str, ref: str) -> Response:
     """The record's page. 404 also for what the visitor may not see."""
     show = shower(request)
     async with reading(request) as caller:
+        moved = await new_place(caller, kind, ref)
+        if moved is not None:
+            return RedirectResponse(moved, 308)
         item = await service.get(caller, kind, ref)
         rows = caller.rows(kind)
         own = OWN_PAGES.get(kind)
