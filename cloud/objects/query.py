@@ -4,12 +4,14 @@ A page costs the same wherever it is: it begins after a value, not after a count
 on both databases.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, text, true, tuple_
+from sqlalchemy.exc import OperationalError
 
 from cloud.errors import Forbidden
 from cloud.kernel.access import READ
@@ -37,6 +39,13 @@ CHUNK = 200
 
 COUNTED = 1000
 """Beyond it a count says only that there are more: counting a million rows takes longer than any page."""
+
+SLOWEST_MS = 20_000
+CANCELLED = "57014"
+"""PostgreSQL's `query_canceled` (manual, appendix A)."""
+
+_TIMED = "list_timed"
+"""Mark of `session.info`: the transaction has its limit."""
 
 Kept = Literal["live", "archived", "all"]
 
@@ -68,7 +77,8 @@ async def find(caller: Caller, kind: str, query: Query) -> Page:
     """One page of the records that the caller may see. Raises NotFound for an unknown kind, Forbidden, BadQuery."""
     plan = await _plan(caller, kind, query)
     walk = _Walk(caller, plan, place_of(query.after))
-    found = await walk.rows(plan.limit)
+    async with _in_time(caller):
+        found = await walk.rows(plan.limit)
     items = tuple(await _items(caller, plan, found))
     return Page(items, "" if walk.ended else str(walk.place), plan.outside)
 
@@ -77,11 +87,12 @@ async def count(caller: Caller, kind: str, query: Query) -> tuple[int, bool]:
     """How many there are, up to COUNTED, and whether there are more. Where part of the filter is worked out outside the
     database this is an upper bound, and the second value True."""
     plan = await _plan(caller, kind, query)
-    if not plan.scoped:
-        walk = _Walk(caller, plan, None)
-        return len(await walk.rows(COUNTED)), not walk.ended
-    inner = select(plan.rows.model.id).where(plan.condition).limit(COUNTED + 1).subquery()
-    number = await caller.session.scalar(select(func.count()).select_from(inner)) or 0
+    async with _in_time(caller):
+        if not plan.scoped:
+            walk = _Walk(caller, plan, None)
+            return len(await walk.rows(COUNTED)), not walk.ended
+        inner = select(plan.rows.model.id).where(plan.condition).limit(COUNTED + 1).subquery()
+        number = await caller.session.scalar(select(func.count()).select_from(inner)) or 0
     return min(number, COUNTED), number > COUNTED or plan.rest is not None
 
 
@@ -97,6 +108,22 @@ async def count_by_state(caller: Caller, kind: str, query: Query) -> dict[str, i
         inner = select(model.id).where(plan.condition, model.state == key).limit(COUNTED + 1).subquery()
         found[key] = await caller.session.scalar(select(func.count()).select_from(inner)) or 0
     return found
+
+
+@asynccontextmanager
+async def _in_time(caller: Caller) -> AsyncIterator[None]:
+    """On PostgreSQL no statement of a list takes longer than SLOWEST_MS: a filter over long texts must not hold a connection
+    for minutes. SQLite has no such limit."""
+    session = caller.session
+    if session.get_bind().dialect.name == "postgresql" and _TIMED not in session.info:
+        await session.execute(text(f"SET LOCAL statement_timeout = {SLOWEST_MS}"))
+        session.info[_TIMED] = True
+    try:
+        yield
+    except OperationalError as exc:
+        if getattr(exc.orig, "sqlstate", None) == CANCELLED:
+            raise BadQuery("too_slow") from exc
+        raise
 
 
 @dataclass(frozen=True)

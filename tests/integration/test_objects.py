@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from cloud.db.engine import Sessions
+from cloud.db.engine import Sessions, open_sessions
 from cloud.errors import Conflict, Forbidden, GuardFailed, NotFound, ReasonMissing, WrongState
 from cloud.kernel.chain import check_chain
 from cloud.kernel.events import history
@@ -364,3 +364,21 @@ async def test_the_chain_finds_a_row_that_was_tampered_with(world: World, sessio
         await session.execute(text(verb))
     async with sessions.read() as session:
         assert not (await check_chain(session)).ok
+
+
+@pytest.mark.postgres
+async def test_a_list_that_takes_too_long_is_refused(world: World, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions = open_sessions(postgres_url)
+    try:
+        async with sessions.write() as session:
+            at = await world.caller(session)
+            for number in range(60):
+                await service.create(at, "visit", {"subject": f"s{number}", "note": "long " * 1900})
+        monkeypatch.setattr(query, "SLOWEST_MS", 1)
+        wanted = " and ".join(f"'zz{number}' not in note" for number in range(60))
+        with pytest.raises(BadQuery) as caught:
+            async with sessions.read() as session:
+                await query.find(await world.caller(session), "visit", Query(filter=wanted))
+        assert caught.value.code == "too_slow"
+    finally:
+        await sessions.engine.dispose()
