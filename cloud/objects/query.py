@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, text, true, tuple_
+from sqlalchemy import ColumnElement, Select, and_, false, func, literal, or_, select, text, true
 from sqlalchemy.exc import OperationalError
 
 from cloud.errors import Forbidden
@@ -306,8 +306,10 @@ async def _after(caller: Caller, plan: _Plan, place: Place | None, wanted: int) 
             found += await _read(caller, plan, base.where(key.is_not(None)), wanted - len(found))
         return found
     value = literal(bound(plan.sort, place.value), key.type)
-    pair, other = tuple_(key, number), tuple_(value, literal(place.id, number.type))
-    found = list(await _read(caller, plan, base.where(pair < other if plan.down else pair > other), wanted))
+    # As two conditions, not as a comparison of pairs: for that, SQLite does not look into an index on an expression.
+    after = key <= value if plan.down else key >= value
+    other = key < value if plan.down else key > value
+    found = list(await _read(caller, plan, base.where(after, or_(other, beyond)), wanted))
     if plan.down and len(found) < wanted:
         found += await _read(caller, plan, base.where(key.is_(None)), wanted - len(found))
     return found
