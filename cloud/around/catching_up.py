@@ -8,7 +8,7 @@ import asyncio
 
 import structlog
 from sqlalchemy import func, select
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -42,7 +42,8 @@ async def catch_up_forever(
         try:
             while await catch_up(sessions, registry, Taken(Actor.system("search"), clock())):
                 pass
-        except (OperationalError, InterfaceError, PoolTimeout) as exc:
+        except (OperationalError, InterfaceError, PoolTimeout, IntegrityError) as exc:
+            # Two workers that find a record new at once clash over it: the other one goes on.
             log.warning("search_behind", reason=type(exc).__name__)
         await asyncio.sleep(pause_s)
 
