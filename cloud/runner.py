@@ -32,7 +32,7 @@ from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.transition import RULES
 from cloud.metrics import Metrics, create_metrics_app
 from cloud.objects.caller import Hooks, caller
-from cloud.objects.changing import make_indexes
+from cloud.objects.changing import make_indexes, refresh_statistics
 from cloud.objects.machines import CustomersRules
 from cloud.objects.registry import Registry
 from cloud.people.provider import Provider
@@ -113,6 +113,7 @@ async def _prepare(sessions: Sessions, registry: Registry) -> None:
     """Indexes of the fields that a new release's definitions want; a start without any takes milliseconds."""
     async with sessions.write() as session:
         made = await make_indexes(await caller(session, registry, Taken(Actor.system("start"), system_clock())))
+        await refresh_statistics(session)
     if made:
         log.info("indexes_made", count=made)
 

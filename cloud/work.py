@@ -9,8 +9,17 @@ from cloud.hooks.sight import MasksOf, access_of_login, no_masks, sight
 from cloud.imports import work as imports_work
 from cloud.imports.work import ImportWork
 from cloud.jobs import sweep as jobs_sweep
-from cloud.jobs.running import Handlers
+from cloud.jobs.running import Handlers, RunningJob
 from cloud.jobs.schedules import Plan
+from cloud.objects.changing import refresh_statistics
+
+STATISTICS = "database.statistics"
+
+
+async def statistics(job: RunningJob) -> None:
+    """Let the database know how its tables have grown."""
+    async with job.sessions.write() as session, job.step(session):
+        await refresh_statistics(session)
 
 
 def handlers(reach: Reach, masks_of: MasksOf = no_masks, imports: ImportWork | None = None) -> Handlers:
@@ -18,6 +27,7 @@ def handlers(reach: Reach, masks_of: MasksOf = no_masks, imports: ImportWork | N
     `imports`: with which definitions files become records, None where none are taken."""
     return {
         jobs_sweep.SWEEP: jobs_sweep.sweep,
+        STATISTICS: statistics,
         webhooks_sweep.SWEEP: webhooks_sweep.sweep,
         FOLLOW: Follower(sight(access_of_login, masks_of), lambda: Sender(reach)),
         **(imports.handlers() if imports is not None else {}),
@@ -26,4 +36,5 @@ def handlers(reach: Reach, masks_of: MasksOf = no_masks, imports: ImportWork | N
 
 def plans(zone: str) -> tuple[Plan, ...]:
     """Schedules that a new database begins with, in the house's zone."""
-    return (*jobs_sweep.plans(zone), *webhooks_sweep.plans(zone), *imports_work.plans(zone))
+    nightly = Plan("database-statistics", STATISTICS, "41 3 * * *", zone)
+    return (*jobs_sweep.plans(zone), *webhooks_sweep.plans(zone), *imports_work.plans(zone), nightly)

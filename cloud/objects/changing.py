@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import select, text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.errors import Conflict, Forbidden
 from cloud.kernel.access import CONFIGURE
@@ -171,6 +172,14 @@ async def _indexes(caller: Caller, old: ObjectDef | None, new: ObjectDef) -> Non
 
 def _indexed(definition: ObjectDef) -> Iterable[FieldDef]:
     return (one for one in definition.live if (one.indexed or one.unique) and not one.column and one.type not in UNINDEXED)
+
+
+async def refresh_statistics(session: AsyncSession) -> None:
+    """Let SQLite count what its indexes hold (PostgreSQL does so by itself): without, it does not take a field's index for a
+    list in that field's order. Looks at a thousand rows of each, however large they are."""
+    if session.get_bind().dialect.name == "sqlite":
+        await session.execute(text("PRAGMA analysis_limit = 1000"))
+        await session.execute(text("ANALYZE"))
 
 
 async def make_indexes(caller: Caller) -> int:

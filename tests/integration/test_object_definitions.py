@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
 
 from cloud.db.engine import Sessions, make_engine
 from cloud.db.migrate import migrate
 from cloud.objects import service
-from cloud.objects.changing import make_indexes, save_definition
+from cloud.objects.changing import make_indexes, refresh_statistics, save_definition
 from cloud.objects.faults import BadDefinition
+from cloud.objects.paging import Place
+from cloud.objects.query import Query, find
 from tests.integration.object_world import World, make_world
 
 TYPES = {"text": "a", "long": "b", "int": 5, "decimal": "1.25", "bool": True, "date": "2026-11-22", "choice": "p", "json": [1]}
@@ -112,3 +115,23 @@ async def test_indexes_of_shipped_fields_are_made_once(tmp_path: Path, sessions:
         assert await make_indexes(await world.caller(session)) == 6
     async with sessions.write() as session:
         assert await make_indexes(await world.caller(session)) == 0
+
+
+async def test_a_page_of_a_sorted_list_begins_in_the_index(tmp_path: Path, sessions: Sessions) -> None:
+    """Whatever the list holds, a page is read from where the last one ended."""
+    world = make_world(tmp_path)
+    async with sessions.write() as session:
+        at = await world.caller(session)
+        await make_indexes(at)
+        for number in range(300):
+            await service.create(at, "visit", {"subject": "s", "score": number % 10 + 1})
+        await refresh_statistics(session)
+    if sessions.engine.dialect.name != "sqlite":
+        return
+    asked: list[tuple[str, Any]] = []
+    event.listen(sessions.engine.sync_engine, "before_cursor_execute", lambda *said: asked.append((said[2], said[3])))
+    async with sessions.read() as session:
+        await find(await world.caller(session), "visit", Query(sort="score", after=str(Place(5, 150))))
+        statement, values = next(one for one in asked if "sorted_by" in one[0])
+        plan = (await (await session.connection()).exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)).all()
+    assert [row[3].partition(" (")[0] for row in plan] == ["SEARCH record USING INDEX ix_record_visit_score"]
