@@ -109,6 +109,14 @@ def _look(path: Path) -> list[Old]:
 
     Returns the entries behind the end that SQLite sees. Raises sqlite3.Error, JournalDamaged.
     """
+    try:
+        return _seen(path)
+    except UnicodeDecodeError as exc:
+        # SQLite names the part of the schema that it cannot read, and the driver cannot read that name.
+        raise JournalDamaged("the schema is not text") from exc
+
+
+def _seen(path: Path) -> list[Old]:
     log_file = path.with_name(path.name + "-wal")
     logged = log_file.stat().st_size if log_file.exists() else 0
     size = path.stat().st_size if path.exists() else 0

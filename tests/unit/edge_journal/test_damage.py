@@ -168,6 +168,21 @@ async def _reopen(path: Path, before: dict[str, bytes], damaged: dict[str, bytes
         assert len(lost) <= 14 * hit, lost
 
 
+async def test_a_schema_that_is_no_text_is_damage_too(journals: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(journals / "closed", tmp_path / "box") / "journal.db"
+    before = entries_of(path)
+    data = bytearray(path.read_bytes())
+    # The name of a table in the schema's own row: SQLite's message has it, and Python takes messages for UTF-8.
+    at = data.index(b"CREATE ")
+    data[at - 8 : at] = bytes([0xCB]) * 8
+    data[at] = 0xCB
+    path.write_bytes(bytes(data))
+    async with opened(path) as journal:
+        await journal.append(note("on"))
+    assert aside.folders(path)
+    assert {name for name in check_nothing_readable_stayed_behind(path, before) if not acked(name)} == set()
+
+
 async def test_the_new_journal_says_what_was_lost(journals: Path, tmp_path: Path) -> None:
     path = shutil.copytree(journals / "closed", tmp_path / "box") / "journal.db"
     data = bytearray(path.read_bytes())
