@@ -10,26 +10,12 @@ from sqlalchemy.orm import aliased
 from sqlalchemy.sql.expression import ColumnElement
 
 from cloud.db.types import Exact
-from cloud.objects.definition import FieldDef, FieldType
+from cloud.objects.definition import FieldDef
 from cloud.objects.filtering import NotSql, SqlField, SqlShape
-from cloud.objects.filtering_json import json_field
+from cloud.objects.filtering_json import SHAPES, json_field
 from cloud.objects.models import Record
 from cloud.objects.rows import Rows
 from cloud.objects.typed import columns_of
-
-_SHAPES: dict[FieldType, SqlShape] = {
-    "text": "text",
-    "long": "text",
-    "choice": "text",
-    "file": "text",
-    "int": "int",
-    "decimal": "micro",
-    "money": "micro",
-    "bool": "bool",
-    "date": "date",
-    "datetime": "datetime",
-    "ref": "id",
-}
 
 ROW_NUMBER = "id"
 """Behind a reference: the other row's own number, which only conditions that were rewritten name."""
@@ -45,11 +31,11 @@ def stored_field(rows: Rows, one: FieldDef, dialect: str, source: Any = None) ->
     column = columns_of(rows.model).get(one.column)
     if column is not None and one.type == "choices":
         return SqlField(type_coerce(getattr(table, one.column), SqlText() if dialect == "sqlite" else JSONB()), "json")
-    if column is None or one.type not in _SHAPES:
+    if column is None or SHAPES.get(one.type, "json") == "json":
         raise NotSql(1, f"{one.key} is no column")
     if isinstance(column.type, Exact):
         raise NotSql(1, f"{one.key} keeps its digits as text")
-    return SqlField(getattr(table, one.column), _SHAPES[one.type])
+    return SqlField(getattr(table, one.column), SHAPES[one.type])
 
 
 @dataclass(frozen=True)

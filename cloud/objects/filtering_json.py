@@ -31,7 +31,7 @@ MAX_NAME = 63
 
 _KEY = re.compile(r"[a-z][a-z0-9_]{0,100}")
 
-_SHAPES: dict[FieldType, SqlShape] = {
+SHAPES: dict[FieldType, SqlShape] = {
     "text": "text",
     "long": "text",
     "choice": "text",
@@ -67,9 +67,9 @@ def json_field(column: ColumnElement[Any], key: str, field_type: FieldType, dial
     """The field `key` of the JSON object in a column. Raises ValueError for a key that is no name, or a type kept elsewhere."""
     if not _KEY.fullmatch(key):
         raise ValueError(f"{key[:60]!r} is not the key of a field")
-    if field_type not in _SHAPES:
+    if field_type not in SHAPES:
         raise ValueError(f"{field_type} is not kept in JSON")
-    shape = _SHAPES[field_type]
+    shape = SHAPES[field_type]
     make = _postgresql if dialect_name == "postgresql" else _sqlite
     return SqlField(make(column, key, shape), shape, _BINDS.get(shape), collated=True)
 

@@ -149,7 +149,7 @@ def _visit(request: Request) -> str:
 
 
 def _person(request: Request) -> tuple[Visitor, str]:
-    """Who it is, and what ties the ceremony to this session."""
+    """Who it is, and what ties the ceremony to the browser's sign-in."""
     person = visitor(request)
     if person.session is None:
         raise NotSignedIn
