@@ -1,13 +1,11 @@
 """One row written as a record: made, changed, or left as it is; and taken back."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.errors import CloudError, Conflict, NotFound, Refused
 from cloud.imports.converting import Incoming
@@ -44,21 +42,9 @@ def uid_of(kind: str, plan: Plan, row: Incoming, import_uid: str, number: int) -
     return str(uuid.uuid5(FAMILY, "\0".join(name)))
 
 
-@asynccontextmanager
-async def all_or_nothing(session: AsyncSession) -> AsyncIterator[None]:
-    """A savepoint: what the block wrote and logged is gone where it raises."""
-    logged = len(waiting(session))
-    try:
-        async with session.begin_nested():
-            yield
-    except BaseException:
-        del waiting(session)[logged:]
-        raise
-
-
 async def write_row(caller: Caller, rows: Rows, plan: Plan, row: Incoming, uid: str) -> Written:
     """Make or change the record of a row. Raises Refused or NotFound; then nothing was written."""
-    async with all_or_nothing(caller.session):
+    async with caller.session.begin_nested():
         target = await _target(caller, rows, plan, row)
         if target is None:
             try:
@@ -85,7 +71,7 @@ async def _target(caller: Caller, rows: Rows, plan: Plan, row: Incoming) -> Any 
 async def _make(caller: Caller, rows: Rows, plan: Plan, row: Incoming, uid: str) -> Written:
     logged = len(waiting(caller.session))
     source = (plan.source, row.source_key) if row.source_key else None
-    async with all_or_nothing(caller.session):
+    async with caller.session.begin_nested():
         item, made = await service.create(caller, rows.definition.key, row.given, uid=uid, ref=row.ref, source=source)
     if made:
         return Written(Done.MADE, item.ref, item.id, item.version, _logged(caller, logged))
@@ -115,7 +101,7 @@ def _logged(caller: Caller, since: int) -> dict[str, Any]:
 async def take_back(caller: Caller, rows: Rows, row: ImportRow) -> None:
     """Undo a row, where its record is as the import left it. Raises Conflict where it is not, else Refused or NotFound."""
     kind = rows.definition.key
-    async with all_or_nothing(caller.session):
+    async with caller.session.begin_nested():
         record = await caller.session.scalar(
             select(rows.model).where(rows.model.id == row.record_id, *rows.own()).execution_options(populate_existing=True)
         )
