@@ -7,10 +7,11 @@ raises as CloudError, or what the database refuses of it, becomes a fault of tha
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from sync_protocol.entries import Entry
+from sync_protocol.entries import Entry, StepEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +29,21 @@ Taker = Callable[[AsyncSession, Received], Awaitable[None]]
 
 Takers = Mapping[str, Sequence[Taker]]
 """By `t` of the entry. Steps are not among them: jobs have their own way."""
+
+
+class JobTaker(Protocol):
+    """What makes records of the steps of one kind of job. Steps of one job come to it in the order of their numbers, each once
+    (a step that was said again with the same content is not given a second time only where its job knows its number)."""
+
+    async def awaited(self, session: AsyncSession, received: Received, step: StepEntry, /) -> int:
+        """The number of the step that the job awaits, 0 where there is no such job yet. Raises StepFault."""
+        ...
+
+    async def take(self, session: AsyncSession, received: Received, step: StepEntry, /) -> None:
+        """Work one step in. Raises StepFault, and then nothing of it is kept; what a person has to look at is no fault: it is
+        kept in the record with its reason."""
+        ...
+
+
+JobTakers = Mapping[str, JobTaker]
+"""By job kind, beside receipts, which have their own way."""

@@ -17,6 +17,7 @@ from cloud.mirror import models as mirror
 from cloud.objects import models as objects
 from cloud.people import models as people
 from cloud.receiving import models as receiving
+from cloud.stock import models as stock
 
 METADATA = Base.metadata
 SUBJECTS = (
@@ -37,4 +38,5 @@ SUBJECTS = (
     objects,
     people,
     receiving,
+    stock,
 )

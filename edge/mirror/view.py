@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from sync_protocol.masters import TABLES, Code, Order, Party, Person, Product, Station
+from sync_protocol.masters import TABLES, Code, Master, Order, Party, Person, Product, Station
 from sync_protocol.mirror import Row
 
 
@@ -13,12 +13,12 @@ from sync_protocol.mirror import Row
 class MasterView:
     """One state of the mirror. Every look-up gives None for what is not there."""
 
-    rows: dict[tuple[str, str], tuple[int, Station | Person | Party | Product | Code | Order]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], tuple[int, Master]] = field(default_factory=dict)
     unreadable: int = 0
 
     @classmethod
     def of(cls, rows: Iterable[Row]) -> "MasterView":
-        good: dict[tuple[str, str], tuple[int, Station | Person | Party | Product | Code | Order]] = {}
+        good: dict[tuple[str, str], tuple[int, Master]] = {}
         bad = 0
         for row in rows:
             model = TABLES.get(row.t)
@@ -29,7 +29,7 @@ class MasterView:
                 bad += 1
         return cls(good, bad)
 
-    def _find(self, table: str, key: str) -> Station | Person | Party | Product | Code | Order | None:
+    def _find(self, table: str, key: str) -> Master | None:
         found = self.rows.get((table, key))
         return found[1] if found else None
 
