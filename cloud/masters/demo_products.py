@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cloud.masters.gtin import check_digit
+from sync_protocol.identifiers import check_digit
 
 COMPANY = "729000123"
 """GS1 Israel's prefix 729 and a made-up company."""

@@ -1,15 +1,9 @@
-"""Numbers of GS1: their check digits, and the one form in which a GTIN is kept."""
+"""The one form in which GTINs and SSCCs are kept; a number that cannot be one is refused."""
 
 from cloud.errors import Refused
+from sync_protocol.identifiers import SSCC_LENGTH, check_digit
 
 GTIN_LENGTHS = (8, 12, 13, 14)
-SSCC_LENGTH = 18
-
-
-def check_digit(body: str) -> str:
-    """The digit that belongs behind these (GS1 General Specifications 7.9.1): weights 3, 1, 3... from the right."""
-    total = sum(int(one) * (3 if place % 2 == 0 else 1) for place, one in enumerate(reversed(body)))
-    return str(-total % 10)
 
 
 def gtin14(text: str) -> str:
