@@ -25,6 +25,7 @@ OWN_FILES = (
     "people.css",
     "objects.css",
     "around.css",
+    "charts.css",
     "staff.js",
     "objects.js",
     "passkeys.js",
