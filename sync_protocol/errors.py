@@ -6,7 +6,8 @@ SyncError
 ├── SignatureFault       the frame is well formed and its signature does not match
 ├── UnknownKey           the frame names a key that nobody registered
 ├── PatchFault           a mirror patch does not fit what it is applied to
-└── ExportFault          an exported journal is cut, changed, or not what its contents say
+├── ExportFault          an exported journal is cut, changed, or not what its contents say
+└── BundleFault          a bundle is cut, changed, or not what its manifest says
 """
 
 
@@ -46,3 +47,12 @@ class ExportFault(SyncError):
         self.reason = reason
         self.run = run
         self.seq = seq
+
+
+class BundleFault(SyncError):
+    """A receipt's bundle does not hold; `member` is the first bad part where one can be named."""
+
+    def __init__(self, reason: str, member: str | None = None) -> None:
+        super().__init__(reason if member is None else f"{member} {reason}")
+        self.reason = reason
+        self.member = member
