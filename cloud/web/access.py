@@ -21,6 +21,7 @@ from cloud.people.models import WebSession
 from cloud.people.sessions import Browser, is_due, recent_proof, same_csrf, session_of, touch
 from cloud.web.errors import MustChange, NotAllowed, NotProved, NotSignedIn, TooOften, WrongOrigin
 from cloud.web.i18n import Locale, is_locale
+from cloud.web.reach import Reach, reach_of
 from cloud.web.settings import StaffDeps
 
 SESSION_COOKIE = "tallybox_staff"
@@ -63,9 +64,14 @@ class Visitor:
         """Whether it is allowed on every record and every field: what a page needs that does not look at single ones."""
         return any(not way.scopes and way.site is None and way.mask == OPEN for way in self.access.ways(kind, action))
 
-    @property
-    def may_decide(self) -> bool:
-        return self.may_freely("receipt", f"{TRANSITION}decide")
+    def reach(self, kind: str, action: str) -> Reach | None:
+        """Where it is allowed on whole records; None: nowhere."""
+        return reach_of(self.access, kind, action)
+
+    def may_decide(self, site: str | None) -> bool:
+        """Whether they decide about receipts of this site."""
+        found = self.reach("receipt", f"{TRANSITION}decide")
+        return found is not None and found.allows(site)
 
 
 def public(route: F) -> F:
@@ -120,10 +126,10 @@ def visitor_or_none(request: Request) -> Visitor | None:
     return found if isinstance(found, Visitor) else None
 
 
-def decider(request: Request) -> Visitor:
-    """The signed-in person, who may decide and post. Raises NotAllowed."""
-    found = visitor(request)
-    if not found.may_decide:
+def within(request: Request, kind: str, action: str) -> Reach:
+    """Where the visitor may do this to whole records. Raises NotAllowed where it is nowhere."""
+    found = visitor(request).reach(kind, action)
+    if found is None:
         raise NotAllowed
     return found
 

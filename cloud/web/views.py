@@ -198,6 +198,8 @@ class Receipt:
 
     ref: str
     uid: str
+    site: str | None
+    """Its code."""
     state: str
     version: int
     needs_review: bool

@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.masters.models import Party
 from cloud.people.models import User
-from cloud.receiving.models import Evidence, LineStanding, Receipt, ReceiptException, ReceiptLine, Severity
+from cloud.receiving.models import Evidence, LineStanding, Receipt, ReceiptException, ReceiptLine
 from cloud.web.filters import GROUPS, After, Filters
+from cloud.web.reach import EVERYWHERE, Reach
 from cloud.web.views import Name, ReceiptList, ReceiptRow
+from sync_protocol.receiving.settings import Severity
 
 PAGE = 50
 EXPORT_MAX = 10_000
@@ -42,9 +44,11 @@ class Supplier:
     name: Name
 
 
-async def list_receipts(session: AsyncSession, filters: Filters, zone: ZoneInfo, *, limit: int = PAGE) -> ReceiptList:
-    """One page of the list with the counts of all groups under the same filters."""
-    conditions = _conditions(filters, zone)
+async def list_receipts(
+    session: AsyncSession, filters: Filters, zone: ZoneInfo, *, reach: Reach = EVERYWHERE, limit: int = PAGE
+) -> ReceiptList:
+    """One page of the list with the counts of all groups under the same filters, as far as `reach` goes."""
+    conditions = [reach.where(Receipt.site_id), *_conditions(filters, zone)]
     counts = await _counts(session, conditions)
     chosen = [*conditions, *([GROUP[filters.state]] if filters.state in GROUP else [])]
     rows = (await session.execute(_rows(filters, chosen).limit(limit + 1))).all()
@@ -59,9 +63,10 @@ async def suppliers(session: AsyncSession) -> list[Supplier]:
     return [Supplier(row.ref, Name(row.name, row.name_he)) for row in rows]
 
 
-async def waiting(session: AsyncSession) -> int:
+async def waiting(session: AsyncSession, reach: Reach = EVERYWHERE) -> int:
     """How many receipts wait for a person."""
-    return await session.scalar(select(func.count()).select_from(Receipt).where(GROUP["review"])) or 0
+    mine = reach.where(Receipt.site_id)
+    return await session.scalar(select(func.count()).select_from(Receipt).where(GROUP["review"], mine)) or 0
 
 
 def _conditions(filters: Filters, zone: ZoneInfo) -> list[ColumnElement[bool]]:

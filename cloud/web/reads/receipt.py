@@ -7,20 +7,26 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.blobs.refs import blobs_of_job
 from cloud.boxes.models import Box
+from cloud.errors import NotFound
 from cloud.kernel.events import history
 from cloud.kernel.models import Event
 from cloud.people.models import User
 from cloud.receiving.decisions import receipt_by_ref
 from cloud.receiving.machine import REFUSE, open_questions
-from cloud.receiving.models import Receipt, ReceiptLine, Severity
+from cloud.receiving.models import Receipt, ReceiptLine
 from cloud.receiving.timing import TimeProof
 from cloud.receiving.verify import FieldProof, VerifyReport, verify
 from cloud.web import views
+from cloud.web.reach import EVERYWHERE, Reach
+from sync_protocol.receiving.settings import Severity
 
 
-async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
-    """The receipt of this number, verified now. Raises the core's NotFound."""
+async def read_receipt(session: AsyncSession, ref: str, reach: Reach = EVERYWHERE) -> views.Receipt:
+    """The receipt of this number, verified now. Raises the core's NotFound, also for one of a site that is out of reach."""
     row = await receipt_by_ref(session, ref)
+    site = row.site.code if row.site else None
+    if not reach.allows(site):
+        raise NotFound("receipt", ref)
     report = await verify(session, row, times=True)
     boxes = await _box_names(session)
     people = await _people(session)
@@ -32,6 +38,7 @@ async def read_receipt(session: AsyncSession, ref: str) -> views.Receipt:
     return views.Receipt(
         ref=row.ref,
         uid=row.uid,
+        site=site,
         state=row.state,
         version=row.version,
         needs_review=row.needs_review,

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from cloud.kernel.access import READ
-from cloud.web.access import needs
+from cloud.web.access import within
 from cloud.web.filters import Filters
 from cloud.web.reads.listing import list_receipts
 from cloud.web.reads.receipt import read_receipt
@@ -23,17 +23,17 @@ router = APIRouter(prefix="/api")
 @router.get("/receipts")
 async def receipts(request: Request) -> Response:
     """`{rows, counts, next}`; `next` is the `after` of the following page."""
-    needs(request, "receipt", READ)
+    reach = within(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     async with deps.sessions.read() as session:
-        found = await list_receipts(session, Filters.of(request.query_params), ZoneInfo(deps.settings.zone))
+        found = await list_receipts(session, Filters.of(request.query_params), ZoneInfo(deps.settings.zone), reach=reach)
     return JSONResponse(as_json(found))
 
 
 @router.get("/receipts/{ref}")
 async def receipt(request: Request, ref: str) -> Response:
     """One receipt, verified now: `verification.ok` is the verdict."""
-    needs(request, "receipt", READ)
+    reach = within(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     async with deps.sessions.read() as session:
-        return JSONResponse(as_json(await read_receipt(session, ref)))
+        return JSONResponse(as_json(await read_receipt(session, ref, reach)))

@@ -7,9 +7,9 @@ from fastapi.responses import RedirectResponse
 
 from cloud.db.types import BIGGEST
 from cloud.ingest.branches import decide
-from cloud.kernel.access import READ
+from cloud.kernel.access import READ, TRANSITION
 from cloud.people.models import Role
-from cloud.web.access import decider, needs, taken_by
+from cloud.web.access import needs, taken_by
 from cloud.web.reads.boxes import list_boxes
 from cloud.web.reads.listing import waiting
 from cloud.web.rendering import Renderer
@@ -43,7 +43,7 @@ async def decide_side(
 ) -> Response:
     """Release or discard one side, with a reason; `seen` is what was decided when the page was made, empty for nothing."""
     deps: StaffDeps = request.app.state.deps
-    decider(request)
+    needs(request, "receipt", f"{TRANSITION}decide")
     taken = taken_by(request, reason)
     async with deps.sessions.write() as session:
         await decide(session, branch=branch, which=side, decision=decision, taken=taken, box=box, seen=seen)

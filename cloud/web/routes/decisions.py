@@ -6,9 +6,12 @@ from urllib.parse import quote
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
+from cloud.errors import NotFound
+from cloud.kernel.access import READ, TRANSITION
 from cloud.kernel.actor import Taken
 from cloud.receiving import decisions
-from cloud.web.access import decider, taken_by
+from cloud.web.access import taken_by, visitor, within
+from cloud.web.errors import NotAllowed
 from cloud.web.settings import StaffDeps
 
 router = APIRouter()
@@ -28,7 +31,12 @@ async def decide(
 ) -> Response:
     """Accept or refuse one exception, with a reason."""
     await decisions.decide_exception(
-        _deps(request).sessions, ref=ref, exception=exception, decision=decision, taken=_taken(request, reason), version=version
+        _deps(request).sessions,
+        ref=ref,
+        exception=exception,
+        decision=decision,
+        taken=await _taken(request, ref, reason),
+        version=version,
     )
     return _done(request, ref)
 
@@ -36,21 +44,21 @@ async def decide(
 @router.post("/receipts/{ref}/post")
 async def post(request: Request, ref: str, version: Version) -> Response:
     """Post the receipt: its amounts count from now on."""
-    await decisions.post(_deps(request).sessions, ref=ref, taken=_taken(request), version=version)
+    await decisions.post(_deps(request).sessions, ref=ref, taken=await _taken(request, ref), version=version)
     return _done(request, ref)
 
 
 @router.post("/receipts/{ref}/abandon")
 async def abandon(request: Request, ref: str, version: Version, reason: Reason = "") -> Response:
     """Give the receipt up: nothing of it counts."""
-    await decisions.abandon(_deps(request).sessions, ref=ref, taken=_taken(request, reason), version=version)
+    await decisions.abandon(_deps(request).sessions, ref=ref, taken=await _taken(request, ref, reason), version=version)
     return _done(request, ref)
 
 
 @router.post("/receipts/{ref}/review")
 async def review(request: Request, ref: str, version: Version, reason: Reason = "") -> Response:
     """A closed receipt that asked for a look was looked at."""
-    await decisions.mark_reviewed(_deps(request).sessions, ref=ref, taken=_taken(request, reason), version=version)
+    await decisions.mark_reviewed(_deps(request).sessions, ref=ref, taken=await _taken(request, ref, reason), version=version)
     return _done(request, ref)
 
 
@@ -59,8 +67,17 @@ def _deps(request: Request) -> StaffDeps:
     return deps
 
 
-def _taken(request: Request, reason: str | None = None) -> Taken:
-    decider(request)
+async def _taken(request: Request, ref: str, reason: str | None = None) -> Taken:
+    """Raises NotAllowed, and NotFound for a receipt that the visitor may not even see."""
+    within(request, "receipt", f"{TRANSITION}decide")
+    reach = within(request, "receipt", READ)
+    async with _deps(request).sessions.read() as session:
+        receipt = await decisions.receipt_by_ref(session, ref)
+        site = receipt.site.code if receipt.site else None
+    if not reach.allows(site):
+        raise NotFound("receipt", ref)
+    if not visitor(request).may_decide(site):
+        raise NotAllowed
     return taken_by(request, reason)
 
 

@@ -47,10 +47,11 @@ async def page(request: Request) -> Response:
 
 async def _receipts(request: Request, person: Visitor) -> tuple[ReceiptList | None, ReceiptList | None]:
     """Receipts to look at and receipts under way; nothing for who may not see all of them."""
-    if not person.may_freely("receipt", READ):
+    reach = person.reach("receipt", READ)
+    if reach is None:
         return None, None
     deps: StaffDeps = request.app.state.deps
     zone = ZoneInfo(deps.settings.zone)
     async with deps.sessions.read() as session:
-        review = await list_receipts(session, Filters(state="review", sort="received"), zone, limit=SHOWN)
-        return review, await list_receipts(session, Filters(state="open"), zone, limit=SHOWN)
+        review = await list_receipts(session, Filters(state="review", sort="received"), zone, reach=reach, limit=SHOWN)
+        return review, await list_receipts(session, Filters(state="open"), zone, reach=reach, limit=SHOWN)

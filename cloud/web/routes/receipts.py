@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request, Response
 
 from cloud.kernel.access import READ
-from cloud.web.access import needs
+from cloud.web.access import visitor, within
 from cloud.web.export import receipts_csv
 from cloud.web.filters import Filters
 from cloud.web.reads.listing import EXPORT_MAX, list_receipts, suppliers, waiting
@@ -19,14 +19,14 @@ router = APIRouter()
 @router.get("/receipts")
 async def page(request: Request) -> Response:
     """The list as its address says."""
-    needs(request, "receipt", READ)
+    reach = within(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     renderer: Renderer = request.app.state.renderer
     filters = Filters.of(request.query_params)
     async with deps.sessions.read() as session:
-        found = await list_receipts(session, filters, ZoneInfo(deps.settings.zone))
+        found = await list_receipts(session, filters, ZoneInfo(deps.settings.zone), reach=reach)
         choices = await suppliers(session)
-        wait = await waiting(session)
+        wait = await waiting(session, reach)
     return renderer.live(
         request, "receipts.html", here="receipts", waiting=wait, page=found, filters=filters, suppliers=choices
     )
@@ -35,11 +35,11 @@ async def page(request: Request) -> Response:
 @router.get("/receipts.csv")
 async def csv(request: Request) -> Response:
     """The whole list under the same filters, for a spreadsheet."""
-    needs(request, "receipt", READ)
+    reach = within(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     filters = Filters.of(request.query_params)
     async with deps.sessions.read() as session:
-        found = await list_receipts(session, filters, ZoneInfo(deps.settings.zone), limit=EXPORT_MAX)
+        found = await list_receipts(session, filters, ZoneInfo(deps.settings.zone), reach=reach, limit=EXPORT_MAX)
     headers = {"Content-Disposition": 'attachment; filename="receipts.csv"'}
     return Response(receipts_csv(found.rows), media_type="text/csv; charset=utf-8", headers=headers)
 
@@ -47,11 +47,11 @@ async def csv(request: Request) -> Response:
 @router.get("/receipts/{ref}")
 async def one(request: Request, ref: str) -> Response:
     """One receipt with the proof of every value."""
-    person = needs(request, "receipt", READ)
+    reach = within(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     renderer: Renderer = request.app.state.renderer
     async with deps.sessions.read() as session:
-        receipt = await read_receipt(session, ref)
-        wait = await waiting(session)
-    may_decide = person.may_decide
+        receipt = await read_receipt(session, ref, reach)
+        wait = await waiting(session, reach)
+    may_decide = visitor(request).may_decide(receipt.site)
     return renderer.live(request, "receipt.html", here="receipts", waiting=wait, receipt=receipt, may_decide=may_decide)
