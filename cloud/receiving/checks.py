@@ -19,10 +19,11 @@ from cloud.masters.models import OrderLine, Product
 from cloud.people.accounts import user_by_login
 from cloud.people.models import Role
 from cloud.receiving.amounts import exact
-from cloud.receiving.models import Evidence, LineStanding, ProjectionFault, Receipt, ReceiptLine, Severity
+from cloud.receiving.models import Evidence, LineStanding, ProjectionFault, Receipt, ReceiptLine
 from sync_protocol.entries import ReadingEntry, parse
 from sync_protocol.errors import TextFault
 from sync_protocol.quantity import UNITS, Quantity, plain
+from sync_protocol.receiving.settings import Severity
 
 CHECKS: dict[str, Severity] = {
     "no_lines": Severity.DECISION,

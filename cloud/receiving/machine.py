@@ -13,8 +13,9 @@ from cloud.masters.models import OrderLine
 from cloud.people.models import Role
 from cloud.receiving.checks import Finding, changing_findings, counted, quantity
 from cloud.receiving.held import is_held
-from cloud.receiving.models import Receipt, ReceiptException, Severity
+from cloud.receiving.models import Receipt, ReceiptException
 from cloud.receiving.verify import verify
+from sync_protocol.receiving.settings import Severity
 
 _STAFF = frozenset({Role.ADMIN, Role.SUPERVISOR})
 _ANYONE = _STAFF | {Role.OPERATOR, SYSTEM}

@@ -4,13 +4,14 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sqlalchemy import Date, ForeignKey, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint
+from sqlalchemy import Date, ForeignKey, ForeignKeyConstraint, Index, Integer, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cloud.db.base import Base
-from cloud.db.types import Big, Exact, Key, UtcTime
+from cloud.db.types import Big, Exact, Key, Micro, UtcTime
 from cloud.kernel.models import Stateful
-from cloud.masters.models import OrderLine, Party, Product, PurchaseOrder, Site, Station
+from cloud.masters.models import Location, OrderLine, Party, Product, PurchaseOrder, Site, Station
+from cloud.stock.models import HandlingUnit, Lot
 
 
 class LineStanding(StrEnum):
@@ -19,14 +20,6 @@ class LineStanding(StrEnum):
     COUNTING = "counting"
     CONFIRMED = "confirmed"
     DISCARDED = "discarded"
-
-
-class Severity(StrEnum):
-    """What an exception asks: nothing, a supervisor's decision, or that the receipt is never posted as it is."""
-
-    INFO = "info"
-    DECISION = "decision"
-    STOP = "stop"
 
 
 class ReceiptNumber(Base):
@@ -39,7 +32,7 @@ class ReceiptNumber(Base):
 
 
 class Receipt(Stateful, Base):
-    """One goods receipt. States: open, counting, check, posted, cancelled (cloud.receiving.machine)."""
+    """One goods receipt. States: open, counting, check, posted, done, cancelled, reversed (cloud.receiving.machine)."""
 
     __tablename__ = "receipt"
 
@@ -53,15 +46,38 @@ class Receipt(Stateful, Base):
     """As the box said; `station` is the row of that code where there is one."""
     order_ref: Mapped[str | None] = mapped_column(Text)
     """As the box said; `order` is the row of that ref where there is one."""
+    notice_ref: Mapped[str | None] = mapped_column(Text)
+    """As the box said."""
+    notice_uid: Mapped[str | None] = mapped_column(Text, index=True)
+    """Of the notice of that ref where there is one."""
+    owner_ref: Mapped[str | None] = mapped_column(Text)
+    """As the box said; `owner` is the party of that ref where there is one."""
+    number: Mapped[str | None] = mapped_column(Text)
+    """Of the paper that the box gave out, from its own range."""
     station_id: Mapped[int | None] = mapped_column(ForeignKey("station.id"))
     site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"))
     order_id: Mapped[int | None] = mapped_column(ForeignKey("purchase_order.id"), index=True)
     supplier_id: Mapped[int | None] = mapped_column(ForeignKey("party.id"), index=True)
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("party.id"))
     document_no: Mapped[str | None] = mapped_column(Text)
     no_document_reason: Mapped[str | None] = mapped_column(Text)
     operator: Mapped[str] = mapped_column(Text)
     """Login of the person who opened it."""
     needs_review: Mapped[bool] = mapped_column(default=False, index=True)
+    review_reason: Mapped[str | None] = mapped_column(Text)
+    """Why a person is asked to look: a code, a translation key."""
+    container: Mapped[str | None] = mapped_column(Text)
+    seal: Mapped[str | None] = mapped_column(Text)
+    vehicle: Mapped[str | None] = mapped_column(Text)
+    temperature: Mapped[Decimal | None] = mapped_column(Exact)
+    temperature_unit: Mapped[str | None] = mapped_column(Text)
+    weighbridge: Mapped[Decimal | None] = mapped_column(Exact)
+    """Gross, in `weighbridge_unit`."""
+    weighbridge_unit: Mapped[str | None] = mapped_column(Text)
+    arrived_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """As somebody said; None: when the box opened it."""
+    shipped_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    """A day alone is its begin at the site."""
     opened_at: Mapped[datetime | None] = mapped_column(UtcTime)
     """By the box's clock, a hint; None where that clock said no possible time."""
     clock_set: Mapped[bool]
@@ -72,11 +88,15 @@ class Receipt(Stateful, Base):
     finished_received_at: Mapped[datetime | None] = mapped_column(UtcTime)
     posted_at: Mapped[datetime | None] = mapped_column(UtcTime)
     posted_by: Mapped[str | None] = mapped_column(Text)
+    done_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    reversed_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    reversed_by: Mapped[str | None] = mapped_column(Text)
 
     station: Mapped[Station | None] = relationship(lazy="joined")
     site: Mapped[Site | None] = relationship(lazy="joined")
     order: Mapped[PurchaseOrder | None] = relationship(lazy="joined")
-    supplier: Mapped[Party | None] = relationship(lazy="joined")
+    supplier: Mapped[Party | None] = relationship(lazy="joined", foreign_keys=[supplier_id])
+    owner: Mapped[Party | None] = relationship(lazy="joined", foreign_keys=[owner_id])
     lines: Mapped[list["ReceiptLine"]] = relationship(
         lazy="selectin", order_by="ReceiptLine.number", back_populates="receipt", cascade="all, delete-orphan"
     )
@@ -84,10 +104,19 @@ class Receipt(Stateful, Base):
     exceptions: Mapped[list["ReceiptException"]] = relationship(
         lazy="selectin", order_by="ReceiptException.id", cascade="all, delete-orphan"
     )
+    photos: Mapped[list["ReceiptPhoto"]] = relationship(
+        lazy="selectin", order_by="ReceiptPhoto.id", cascade="all, delete-orphan"
+    )
+    learned: Mapped[list["LearnedCode"]] = relationship(
+        lazy="selectin", order_by="LearnedCode.id", cascade="all, delete-orphan"
+    )
+    remainders: Mapped[list["ReceiptRemainder"]] = relationship(
+        lazy="selectin", order_by="ReceiptRemainder.id", cascade="all, delete-orphan"
+    )
 
 
 class ReceiptLine(Base):
-    """One line. `quantity` has the digits of the device or person, in `unit` (UCUM)."""
+    """One line. Amounts have the digits of the device or person, in their units (UCUM)."""
 
     __tablename__ = "receipt_line"
     __table_args__ = (UniqueConstraint("receipt_id", "number"),)
@@ -106,20 +135,134 @@ class ReceiptLine(Base):
     expiry: Mapped[date | None] = mapped_column(Date)
     quantity: Mapped[Decimal | None] = mapped_column(Exact)
     unit: Mapped[str | None] = mapped_column(Text)
+    gross: Mapped[Decimal | None] = mapped_column(Exact)
+    gross_unit: Mapped[str | None] = mapped_column(Text)
+    tare: Mapped[Decimal | None] = mapped_column(Exact)
+    tare_unit: Mapped[str | None] = mapped_column(Text)
+    packaging: Mapped[str | None] = mapped_column(Text)
+    """Code of the packaging whose known tare was taken."""
+    pieces: Mapped[Decimal | None] = mapped_column(Exact)
+    pieces_unit: Mapped[str | None] = mapped_column(Text)
+    unit_weight: Mapped[Decimal | None] = mapped_column(Exact)
+    unit_weight_unit: Mapped[str | None] = mapped_column(Text)
+    pack: Mapped[str | None] = mapped_column(Text)
+    """How much of the product's unit the scanned code stood for, as the box said."""
+    notice_line: Mapped[str | None] = mapped_column(Text)
+    """As the box said: a line of the receipt's notice."""
+    sscc: Mapped[str | None] = mapped_column(Text, index=True)
+    """The handling unit that it lies on, 18 digits."""
+    condition: Mapped[str] = mapped_column(Text, default="good", server_default="good")
+    """`good` or `damaged`."""
+    condition_reason: Mapped[str | None] = mapped_column(Text)
     discard_reason: Mapped[str | None] = mapped_column(Text)
     kept_reason: Mapped[str | None] = mapped_column(Text)
     """Why the operator kept the line although the box showed a failed check."""
+    location_id: Mapped[int | None] = mapped_column(ForeignKey("location.id"))
+    """Where its goods were posted to."""
+    owner_id: Mapped[int | None] = mapped_column(ForeignKey("party.id"))
+    """Whose goods they were posted as."""
+    lot_id: Mapped[int | None] = mapped_column(ForeignKey("lot.id"))
+    handling_unit_id: Mapped[int | None] = mapped_column(ForeignKey("handling_unit.id"))
+    stock_quantity: Mapped[Decimal | None] = mapped_column(Micro)
+    """What was posted, in the product's unit."""
+    stock_rounded: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether `quantity` has no finite form of six places in that unit."""
 
     receipt: Mapped[Receipt] = relationship(back_populates="lines")
     product: Mapped[Product | None] = relationship(lazy="joined")
     order_line: Mapped[OrderLine | None] = relationship(lazy="joined")
+    location: Mapped[Location | None] = relationship(lazy="selectin")
+    owner: Mapped[Party | None] = relationship(lazy="selectin")
+    stock_lot: Mapped[Lot | None] = relationship(lazy="selectin")
+    handling_unit: Mapped[HandlingUnit | None] = relationship(lazy="selectin")
+    serials: Mapped[list["ReceiptSerial"]] = relationship(
+        lazy="selectin", order_by="ReceiptSerial.n", cascade="all, delete-orphan"
+    )
+
+
+class ReceiptSerial(Base):
+    """One serial number of a line that still counts. Field of its evidence: `serial:<n>`."""
+
+    __tablename__ = "receipt_serial"
+    __table_args__ = (UniqueConstraint("line_id", "n"), Index("ix_receipt_serial_serial", "serial"))
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    line_id: Mapped[int] = mapped_column(ForeignKey("receipt_line.id"))
+    n: Mapped[int] = mapped_column(Integer)
+    """Its place among all that were scanned for the line, from 1; one that was taken back leaves its place empty."""
+    serial: Mapped[str] = mapped_column(Text)
+    lot_id: Mapped[int | None] = mapped_column(ForeignKey("lot.id"))
+    """The lot of one that it became when the receipt was posted."""
+
+
+class ReceiptPhoto(Base):
+    """A picture of a line (None: of the delivery) by its SHA-256; the bytes are a blob."""
+
+    __tablename__ = "receipt_photo"
+    __table_args__ = (ForeignKeyConstraint(["step_run", "step_seq"], ["entry.run", "entry.seq"]),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"), index=True)
+    line_number: Mapped[int | None] = mapped_column(Integer)
+    subject: Mapped[str] = mapped_column(Text)
+    """damage, delivery_note, seal, goods or other."""
+    sha256: Mapped[str] = mapped_column(Text, index=True)
+    by: Mapped[str] = mapped_column(Text)
+    run: Mapped[str | None] = mapped_column(Text)
+    seq: Mapped[int | None] = mapped_column(Big)
+    step_run: Mapped[str] = mapped_column(Text)
+    step_seq: Mapped[int] = mapped_column(Big)
+
+
+class LearnedCode(Base):
+    """A code that nobody knew, and which product the operator said it names."""
+
+    __tablename__ = "learned_code"
+    __table_args__ = (ForeignKeyConstraint(["step_run", "step_seq"], ["entry.run", "entry.seq"]),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"), index=True)
+    scheme: Mapped[str] = mapped_column(Text)
+    """gtin, supplier or own."""
+    code: Mapped[str] = mapped_column(Text)
+    sku: Mapped[str] = mapped_column(Text)
+    """As the box said; `product` is the row of that sku where there is one."""
+    product_id: Mapped[int | None] = mapped_column(ForeignKey("product.id"))
+    pack: Mapped[str | None] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(Text, default="proposed", index=True)
+    """`proposed`, `accepted` (then there is a product_code) or `refused`."""
+    by: Mapped[str] = mapped_column(Text)
+    decided_by: Mapped[str | None] = mapped_column(Text)
+    decided_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    run: Mapped[str | None] = mapped_column(Text)
+    seq: Mapped[int | None] = mapped_column(Big)
+    step_run: Mapped[str] = mapped_column(Text)
+    step_seq: Mapped[int] = mapped_column(Big)
+
+    product: Mapped[Product | None] = relationship(lazy="joined")
+
+
+class ReceiptRemainder(Base):
+    """What becomes of the rest of an order's line when the receipt is done."""
+
+    __tablename__ = "receipt_remainder"
+    __table_args__ = (UniqueConstraint("receipt_id", "order_line"),)
+
+    id: Mapped[int] = mapped_column(Key, primary_key=True)
+    receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"))
+    order_line: Mapped[str] = mapped_column(Text)
+    policy: Mapped[str] = mapped_column(Text)
+    """`back_order` or `close_short`."""
+    reason: Mapped[str | None] = mapped_column(Text)
 
 
 class Evidence(Base):
     """What one field of a receipt (`line_id` None) or of a line rests on.
 
-    `field`: order, document, identity, lot, expiry, quantity. Mode `device`: entry (run, seq) is the reading. Mode `manual`:
-    typed by `by`, who gave `reason`. (step_run, step_seq) is the signed entry in which the box said so.
+    `field`: order, document, arrival.<field> of the head; identity, lot, expiry, unit, quantity, gross, tare, pieces,
+    unit_weight, serial:<n> of a line. Mode `device`: entry (run, seq) is the reading. Mode `manual`: typed by `by`, who gave
+    `reason`. Mode `derived`: follows by `formula` from other fields of the line. Mode `override`: typed against the reading.
+    (step_run, step_seq) is the signed entry in which the box said so.
     """
 
     __tablename__ = "evidence"
@@ -139,6 +282,7 @@ class Evidence(Base):
     value: Mapped[str] = mapped_column(Text)
     unit: Mapped[str | None] = mapped_column(Text)
     reason: Mapped[str | None] = mapped_column(Text)
+    formula: Mapped[str | None] = mapped_column(Text)
     by: Mapped[str] = mapped_column(Text)
     step_run: Mapped[str] = mapped_column(Text)
     step_seq: Mapped[int] = mapped_column(Big)
@@ -173,7 +317,7 @@ class ReceiptException(Base):
     receipt_id: Mapped[int] = mapped_column(ForeignKey("receipt.id"), index=True)
     line_number: Mapped[int | None] = mapped_column(Integer)
     check: Mapped[str] = mapped_column(Text)
-    """Code of the check, a translation key (cloud.receiving.checks)."""
+    """Code of the check, a translation key (sync_protocol.receiving.settings)."""
     severity: Mapped[str] = mapped_column(Text)
     expected: Mapped[str | None] = mapped_column(Text)
     found: Mapped[str | None] = mapped_column(Text)
@@ -182,6 +326,12 @@ class ReceiptException(Base):
     by: Mapped[str | None] = mapped_column(Text)
     reason: Mapped[str | None] = mapped_column(Text)
     decided_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    role: Mapped[str | None] = mapped_column(Text)
+    """Of who decided, as it was then."""
+    via: Mapped[str | None] = mapped_column(Text)
+    """The box where it was decided, None at the staff pages."""
+    method: Mapped[str | None] = mapped_column(Text)
+    """How who decided showed who they are there: `pin` or `badge_and_pin`."""
 
 
 class ProjectionCursor(Base):

@@ -19,12 +19,13 @@ from cloud.people.models import Role
 from cloud.receiving.checks import Finding, all_findings
 from cloud.receiving.fold import Draft, Stage, Step, apply, begin, fold
 from cloud.receiving.machine import RECEIPT, exception_row
-from cloud.receiving.models import Receipt, ReceiptStep, Severity
+from cloud.receiving.models import Receipt, ReceiptStep
 from cloud.receiving.rows import Arrived, new_receipt, write_line
 from cloud.receiving.verify import verify
 from cloud.receiving.waiting import first_names
 from sync_protocol.entries import StepEntry, parse
 from sync_protocol.ids import EntryId, RunId
+from sync_protocol.receiving.settings import Severity
 from sync_protocol.steps import RECEIVE
 
 MAX_TEXT = 512

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Integer, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cloud.db.base import Base
@@ -63,6 +63,8 @@ class Product(Kept, Base):
     temp_min: Mapped[Decimal | None] = mapped_column(Micro)
     temp_max: Mapped[Decimal | None] = mapped_column(Micro)
     """Degrees Celsius within which the goods are kept."""
+    quarantine: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Goods wait in quarantine until they are released."""
     owner_id: Mapped[int | None] = mapped_column(ForeignKey("party.id"), index=True)
     """Whose product it is where it is not ours."""
     image: Mapped[str | None] = mapped_column(Text)
