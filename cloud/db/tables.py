@@ -15,6 +15,7 @@ from cloud.kernel import models as kernel
 from cloud.masters import models as masters
 from cloud.mirror import models as mirror
 from cloud.objects import models as objects
+from cloud.papers import models as papers
 from cloud.people import models as people
 from cloud.receiving import models as receiving
 from cloud.stock import models as stock
@@ -36,6 +37,7 @@ SUBJECTS = (
     masters,
     mirror,
     objects,
+    papers,
     people,
     receiving,
     stock,
