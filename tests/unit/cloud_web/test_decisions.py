@@ -4,8 +4,14 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from sqlalchemy import select
 
+from cloud.kernel.actor import Taken
+from cloud.masters.models import Site
+from cloud.people.accounts import user_by_login
+from cloud.people.roles import give_role, take_role
 from cloud.web import StaffDeps
+from tests.integration.conftest import ADMIN
 from tests.unit.cloud_web.conftest import SignIn
 from tests.unit.cloud_web.office import Refs
 
@@ -127,3 +133,38 @@ async def test_receipt_that_does_not_exist_is_not_found(noa: httpx.AsyncClient, 
     page = await noa.get("/")
     answer = await noa.post("/receipts/GR-1999-000001/post", data={"csrf": token(page.text), "version": "1"})
     assert answer.status_code == 404
+
+
+async def _at_another_site(deps: StaffDeps, login: str, site: str) -> None:
+    """Somebody who supervises one site alone."""
+    taken = Taken(ADMIN, deps.clock())
+    async with deps.sessions.write() as session:
+        user = await user_by_login(session, login)
+        assert user is not None
+        await give_role(session, user, "supervisor", taken, site=site)
+        await take_role(session, user, "supervisor", taken)
+        if await session.scalar(select(Site).where(Site.code == site)) is None:
+            session.add(Site(code=site, name=site))
+
+
+async def test_supervisor_of_one_site_decides_there(sign_in: SignIn, token: Token, refs: Refs, deps: StaffDeps) -> None:
+    await _at_another_site(deps, "ron", "galil")
+    ron = await sign_in("ron")
+    assert refs.over in (await ron.get("/receipts")).text
+    assert {answer.status_code for answer in await _decide(ron, token, refs.over)} == {303}
+    assert (await _post(ron, token, refs.over)).status_code == 303
+
+
+async def test_supervisor_of_another_site_sees_and_decides_nothing(
+    sign_in: SignIn, token: Token, refs: Refs, deps: StaffDeps
+) -> None:
+    await _at_another_site(deps, "ron", "negev")
+    ron = await sign_in("ron")
+    listed = await ron.get("/receipts")
+    assert listed.status_code == 200
+    assert refs.over not in listed.text
+    for address in (f"/receipts/{refs.over}", f"/api/receipts/{refs.over}"):
+        assert (await ron.get(address)).status_code == 404
+    given = {"csrf": token(listed.text), "version": "1", "decision": "accept", "reason": "mine"}
+    for act in ("exceptions/1", "post", "abandon", "review"):
+        assert (await ron.post(f"/receipts/{refs.over}/{act}", data=given)).status_code == 404
