@@ -272,6 +272,8 @@ class Range(_Master):
     """Table `range`, key: the box's id. Where the numbers of the box's own papers begin: `<prefix>-<count>`."""
 
     prefix: str
+    taken: dict[str, int] = {}
+    """By run of the box, how many of its entries the table `stock` takes account of: later acts are added by the box."""
 
 
 Master = (

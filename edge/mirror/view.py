@@ -1,15 +1,35 @@
 """Master data in memory, typed: what jobs and the kiosk read. Rows that do not fit their model are left out and counted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar
 
 from pydantic import ValidationError
 
-from sync_protocol.masters import TABLES, Code, Master, Order, Party, Person, Product, Station
+from sync_protocol.masters import (
+    TABLES,
+    Code,
+    Container,
+    Location,
+    Master,
+    Notice,
+    Order,
+    Party,
+    Person,
+    Product,
+    Range,
+    Review,
+    Sheet,
+    Station,
+)
 from sync_protocol.mirror import Row
 
+_Row = TypeVar("_Row", bound=Master)
+_NAMES: dict[type[Master], str] = {model: name for name, model in TABLES.items()}
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class MasterView:
     """One state of the mirror. Every look-up gives None for what is not there."""
 
@@ -28,6 +48,17 @@ class MasterView:
             except ValidationError:
                 bad += 1
         return cls(good, bad)
+
+    @cached_property
+    def _tables(self) -> Mapping[str, Mapping[str, Master]]:
+        found: dict[str, dict[str, Master]] = {}
+        for (table, key), (_, row) in self.rows.items():
+            found.setdefault(table, {})[key] = row
+        return found
+
+    def table(self, model: type[_Row]) -> list[tuple[str, _Row]]:
+        """All rows of a table as (key, row), in no order that means anything."""
+        return [(key, row) for key, row in self._tables.get(_NAMES[model], {}).items() if isinstance(row, model)]
 
     def _find(self, table: str, key: str) -> Master | None:
         found = self.rows.get((table, key))
@@ -58,11 +89,44 @@ class MasterView:
         found = self._find("code", f"{scheme}:{code}")
         return self.product(found.product) if isinstance(found, Code) else None
 
+    def location(self, code: str) -> Location | None:
+        found = self._find("location", code)
+        return found if isinstance(found, Location) else None
+
+    def container(self, number: str) -> Container | None:
+        found = self._find("container", number)
+        return found if isinstance(found, Container) else None
+
+    def notice(self, ref: str) -> Notice | None:
+        found = self._find("notice", ref)
+        return found if isinstance(found, Notice) else None
+
+    def sheet(self, ref: str) -> Sheet | None:
+        found = self._find("sheet", ref)
+        return found if isinstance(found, Sheet) else None
+
     def station(self) -> Station | None:
-        return next((row for _, row in self.rows.values() if isinstance(row, Station)), None)
+        return next((row for _, row in self.table(Station)), None)
 
     def orders(self) -> list[Order]:
-        return sorted((row for _, row in self.rows.values() if isinstance(row, Order)), key=lambda order: order.ref)
+        return sorted((row for _, row in self.table(Order)), key=lambda order: order.ref)
+
+    def notices(self) -> list[Notice]:
+        return sorted((row for _, row in self.table(Notice)), key=lambda notice: (notice.expected_at or "9", notice.ref))
+
+    def sheets(self) -> list[Sheet]:
+        return sorted((row for _, row in self.table(Sheet)), key=lambda sheet: sheet.ref)
 
     def people(self) -> list[Person]:
-        return sorted((row for _, row in self.rows.values() if isinstance(row, Person)), key=lambda person: person.name)
+        return sorted((row for _, row in self.table(Person)), key=lambda person: person.name)
+
+    def reviews(self) -> list[Review]:
+        return sorted((row for _, row in self.table(Review)), key=lambda review: (review.ref, review.job))
+
+    def prefix(self) -> str | None:
+        """Where the numbers of the box's own papers begin; None before the core has said it."""
+        return next((row.prefix for _, row in self.table(Range)), None)
+
+    def taken(self) -> Mapping[str, int]:
+        """By run, how many of this box's entries the mirror's stock takes account of."""
+        return next((row.taken for _, row in self.table(Range)), {})
