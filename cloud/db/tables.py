@@ -19,6 +19,8 @@ from cloud.papers import models as papers
 from cloud.people import models as people
 from cloud.receiving import models as receiving
 from cloud.stock import models as stock
+from cloud.trade import models as trade
+from cloud.transfers import models as transfers
 
 METADATA = Base.metadata
 SUBJECTS = (
@@ -41,4 +43,6 @@ SUBJECTS = (
     people,
     receiving,
     stock,
+    trade,
+    transfers,
 )
