@@ -40,7 +40,13 @@ TRADE = (
     "price",
     "purchase_order",
     "order_line",
+    "notice",
+    "notice_line",
+    "packaging",
+    "container",
+    "container_event",
 )
+SETTINGS = ("check_setting",)
 PLACES = ("site", "station", "box", "device", "calibration", "location", "label_layout")
 SALES_WORK = ("lead", "deal", "quote", "ticket", "call", "meeting", "task", "campaign", "contract", "visit")
 QUALITY_WORK = ("capa", "nonconformity", "inspection", "sample")
@@ -68,7 +74,7 @@ BUILTIN: tuple[BuiltinRole, ...] = (
         "Supervisor",
         "אחראי",
         (
-            *_over(("receipt", *PLACES), READ, EXPORT),
+            *_over(("receipt", *PLACES, *SETTINGS), READ, EXPORT),
             *_over(TRADE, *KEEP),
             *_over(QUALITY_WORK, READ),
             *_over(AROUND, *TALK),
