@@ -1,4 +1,4 @@
-"""Tables of stock: `lot`, `handling_unit`, `move`, `quant`, `reservation` and `line_bucket`.
+"""Tables `lot`, `handling_unit`, `move`, `quant`, `reservation`, `line_bucket` and `receipt_verdict`.
 
 A move is the only way stock changes. Quants and buckets are sums of moves that are written in the same transaction; both can be
 made again. Amounts are in the product's own unit, whole millionths of it.
@@ -11,7 +11,7 @@ from sqlalchemy import CheckConstraint, Date, ForeignKey, Index, Integer, Text, 
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from cloud.db.base import Base
-from cloud.db.types import Big, Key, Micro, UtcTime
+from cloud.db.types import Big, Json, Key, Micro, UtcTime
 from cloud.kernel.models import Kept
 from cloud.masters.models import Location, Party, Product
 
@@ -203,3 +203,20 @@ class LineBucket(Base):
     line: Mapped[int] = mapped_column(Integer)
     bucket: Mapped[str] = mapped_column(Text)
     quantity: Mapped[Decimal] = mapped_column(Micro)
+
+
+class ReceiptVerdict(Base):
+    """Whether a receipt held when it was verified last (cloud.receiving.evidence). One that does not keeps its goods where
+    they are. Nothing but a memory: the verification itself trusts no stored word."""
+
+    __tablename__ = "receipt_verdict"
+    __table_args__ = (Index("ix_receipt_verdict_checked_at", "checked_at"),)
+
+    receipt: Mapped[str] = mapped_column(Text, primary_key=True)
+    """The receipt's uid."""
+    ok: Mapped[bool]
+    problems: Mapped[list[str]] = mapped_column(Json, default=list)
+    """What was wrong, as `code:place`, the first MAX_PROBLEMS of them."""
+    checked_at: Mapped[datetime] = mapped_column(UtcTime)
+    broken_since: Mapped[datetime | None] = mapped_column(UtcTime)
+    """When it was first found not to hold, of all times in a row."""
