@@ -89,7 +89,7 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
             box=given.who.box if given.who else None,
             firmware=given.firmware,
             certificate_until=given.certificate_until,
-            open_jobs=lambda: [desk.job.id for desk in desks if desk.job is not None],
+            open_jobs=lambda: [held.job.id for desk in desks for held in desk.open_jobs],
             sender=lambda: uplink.sender if uplink is not None else None,
             level_changed=lambda level: _tell_level(desks, level),
             blobs_waiting=files.waiting,
@@ -103,7 +103,7 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         mirror = await Mirror.load(await stack.enter_async_context(MirrorStore.open(settings.data_dir / MIRROR)))
         store = await KioskStore.open(settings.data_dir / KIOSK)
         stack.push_async_callback(store.close)
-        seams = DeskSeams(care.door, hub, lambda: mirror.view, given.clock, given.entropy, store)
+        seams = DeskSeams(care.door, hub, lambda: mirror.view, given.clock, given.entropy, store, numbers=store)
         desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale, zone=ZoneInfo(settings.zone))
         await desk.start()
         desks.append(desk)

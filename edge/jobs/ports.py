@@ -42,3 +42,25 @@ class NoDrafts:
 
     async def save_draft(self, _job: str, _text: str | None, /) -> None:
         return None
+
+
+class NumberStore(Protocol):
+    """The highest number of the box's own papers by prefix, so that none is given twice when the journal's old entries go."""
+
+    async def load_numbers(self) -> Mapping[str, int]:
+        """Prefix to the highest count that was given."""
+        ...
+
+    async def save_number(self, prefix: str, count: int, /) -> None:
+        """Remember a count; a lower one changes nothing."""
+        ...
+
+
+class NoNumbers:
+    """Keeps nothing: what the journal still has decides alone."""
+
+    async def load_numbers(self) -> Mapping[str, int]:
+        return {}
+
+    async def save_number(self, _prefix: str, _count: int, /) -> None:
+        return None

@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS session (
 CREATE TABLE IF NOT EXISTS failure (login TEXT PRIMARY KEY, count INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS preference (login TEXT PRIMARY KEY, locale TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS draft (job TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS number (prefix TEXT PRIMARY KEY, count INTEGER NOT NULL);
 """
 
 
@@ -33,7 +34,10 @@ class SessionRow:
 
 
 class KioskStore:
-    """One SQLite file in WAL mode; also the `DraftStore` of the job desk. What writes raises JournalFull on a full medium."""
+    """One SQLite file in WAL mode; also the `DraftStore` and `NumberStore` of the job desk.
+
+    What writes raises JournalFull on a full medium.
+    """
 
     def __init__(self, db: aiosqlite.Connection) -> None:
         self._db = db
@@ -93,6 +97,16 @@ class KioskStore:
             await self._write("DELETE FROM draft WHERE job = ?", (job,))
         else:
             await self._write("INSERT OR REPLACE INTO draft VALUES (?, ?)", (job, text))
+
+    async def load_numbers(self) -> Mapping[str, int]:
+        rows = await self._db.execute_fetchall("SELECT prefix, count FROM number")
+        return {str(prefix): int(count) for prefix, count in rows}
+
+    async def save_number(self, prefix: str, count: int, /) -> None:
+        await self._write(
+            "INSERT INTO number VALUES (?, ?) ON CONFLICT (prefix) DO UPDATE SET count = max(count, excluded.count)",
+            (prefix, count),
+        )
 
     async def _write(self, sql: str, values: tuple[str | int, ...]) -> None:
         try:

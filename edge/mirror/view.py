@@ -26,7 +26,7 @@ from sync_protocol.masters import (
 from sync_protocol.mirror import Row
 
 _Row = TypeVar("_Row", bound=Master)
-_NAMES: dict[type[Master], str] = {model: name for name, model in TABLES.items()}
+_NAMES: dict[type, str] = {model: name for name, model in TABLES.items()}
 
 
 @dataclass(frozen=True)
