@@ -45,13 +45,16 @@ class LineFacts:
     code: str | None = None
     """The scanned text, None when the product was touched in a list."""
     code_means: frozenset[str] = frozenset()
-    """Skus that the text stands for."""
+    """Skus that the text stands for, but for what was learned in this receipt."""
+    learned: bool = False
+    """Whether the operator said in this receipt that the text stands for the product, and nobody else did."""
     identity_mode: str = "manual"
     quantity_mode: str = "manual"
     quantity: Quantity | None = None
     gross: Quantity | None = None
     tare: Quantity | None = None
     tare_known: bool = False
+    """Whether the tare was weighed, or is the known one of the packaging or product; not so when it was typed."""
     pieces: Quantity | None = None
     lot: str | None = None
     lot_known: LotFact | None = None
@@ -91,7 +94,9 @@ class ReceiptFacts:
     no_document_reason: str | None = None
     document_received: str | None = None
     """Ref of the receipt that had this supplier's delivery note already."""
+    station: str | None = None
     station_known: bool = True
+    operator: str | None = None
     operator_known: bool = True
     left_open: tuple[int, ...] = ()
     """Numbers of lines that were neither confirmed nor discarded."""

@@ -49,6 +49,7 @@ CHECKS: Mapping[str, Severity] = {
     "serial_count": _D,
     "serial_twice": _S,
     "serial_in_stock": _D,
+    "serial_not_announced": _D,
     # 9, 10, 11. Lots and their dates.
     "lot_missing": _D,
     "lot_expiry_differs": _S,
@@ -96,6 +97,50 @@ CHECKS: Mapping[str, Severity] = {
     "not_verified": _S,
 }
 """Code (a translation key) to severity. The numbers are those of docs/RECEIVING.md."""
+
+READING_AGE_S = 600
+"""How old a reading may be when it is taken into a line: full and then empty are both weighed within one amount."""
+
+NUMBERS: Mapping[int, tuple[str, ...]] = {
+    1: (
+        "order_missing",
+        "order_unknown",
+        "order_not_confirmed",
+        "supplier_differs",
+        "currency_differs",
+        "notice_unknown",
+        "notice_not_open",
+    ),
+    2: ("product_unknown", "product_not_on_order", "product_not_on_notice"),
+    3: ("code_unknown", "code_of_other_product", "code_ambiguous", "code_learned"),
+    4: ("unit_differs",),
+    5: ("over_tolerance",),
+    6: ("under_tolerance",),
+    7: ("buckets_differ",),
+    8: ("serial_count", "serial_twice", "serial_in_stock", "serial_not_announced"),
+    9: ("lot_missing", "lot_expiry_differs"),
+    10: ("expiry_missing", "expired", "life_too_short"),
+    11: ("lot_blocked",),
+    12: ("tare_missing", "net_negative", "net_differs"),
+    13: ("weight_off_notice", "weight_off_count"),
+    14: (
+        "identity_not_measured",
+        "weight_not_measured",
+        "weight_not_stable",
+        "weight_old",
+        "scale_out_of_calibration",
+        "reading_used_twice",
+    ),
+    15: ("container_check_digit", "container_differs", "seal_differs"),
+    16: ("temperature_missing", "temperature_out_of_range"),
+    17: ("document_again",),
+    18: ("sscc_again", "sscc_check_digit"),
+    19: ("arrival_in_future", "arrival_before_shipping"),
+    20: ("location_unfit", "location_of_other_owner"),
+    21: ("damaged", "photo_missing"),
+    22: ("approver_is_counter",),
+}
+"""The numbers of docs/RECEIVING.md; what is in none of them is about the steps themselves."""
 
 ALWAYS = frozenset(
     {"product_unknown", "unit_differs", "serial_twice", "net_negative", "buckets_differ", "not_verified", "reading_used_twice"}
