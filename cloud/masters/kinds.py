@@ -67,7 +67,13 @@ KINDS = (
         machine=PURCHASE_ORDER,
         before_save=_asked(order_rules.before_order),
     ),
-    TypedKind("order_line", models.OrderLine, FOLDER / "order_line.yaml", before_save=_asked(order_rules.before_order_line)),
+    TypedKind(
+        "order_line",
+        models.OrderLine,
+        FOLDER / "order_line.yaml",
+        before_save=_asked(order_rules.before_order_line),
+        after_save=order_rules.after_order_line,
+    ),
 )
 
 MASTERS = Shipped(typed=KINDS)

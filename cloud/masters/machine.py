@@ -29,6 +29,7 @@ PURCHASE_ORDER: Machine[PurchaseOrder] = Machine(
         Transition("hold", frozenset({"confirmed"}), "on_hold", _STAFF, needs_reason=True),
         Transition("release", frozenset({"on_hold"}), "confirmed", _STAFF),
         Transition("close", frozenset({"confirmed", "on_hold"}), "closed", _STAFF),
+        Transition("reopen", frozenset({"closed"}), "confirmed", _STAFF, needs_reason=True),
         Transition(
             "cancel",
             frozenset({"draft", "confirmed", "on_hold"}),
