@@ -1,0 +1,1 @@
+"""Labels: one description of each, printed as PDF or in a label printer's own language."""
