@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 from urllib.parse import urlencode
 
-GROUPS = ("all", "open", "review", "posted", "cancelled")
+GROUPS = ("all", "open", "review", "posted", "done", "cancelled")
 SORTABLE = ("ref", "received", "supplier", "order")
 DEFAULT_SORT = "-received"
 MAX_TEXT = 80

@@ -10,7 +10,7 @@ from cloud.ingest.standing import BranchState, SideState, Standing
 from cloud.web.i18n import Locale
 from sync_protocol.quantity import plain
 
-Mode = Literal["device", "manual"]
+Mode = Literal["device", "manual", "derived", "override"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class Proof:
     detail: str | None = None
     by: str | None = None
     reason: str | None = None
+    formula: str | None = None
     reading: str | None = None
     step: str | None = None
     device: str | None = None
@@ -104,8 +105,38 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class Amount:
+    """So much of a unit (UCUM)."""
+
+    value: Decimal
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """A picture that was taken at the box; `here` is False while its bytes are still there."""
+
+    sha256: str
+    subject: str
+    line: int | None
+    by: str | None
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """How much of a posted line is where in its life, in the product's unit."""
+
+    name: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a receipt with the proof of each of its values; `problems` are those of the line itself."""
+    """One line of a receipt with the proof of each of its values; `problems` are those of the line itself.
+
+    `stock` is what was posted, in the product's own unit, `rounded` to a millionth of it where that was needed.
+    """
 
     number: int
     sku: str
@@ -116,8 +147,27 @@ class Line:
     unit: str | None
     standing: str
     discard_reason: str | None
+    kept_reason: str | None = None
+    condition: str = "good"
+    condition_reason: str | None = None
+    sscc: str | None = None
+    gross: Amount | None = None
+    tare: Amount | None = None
+    packaging: str | None = None
+    pieces: Amount | None = None
+    serials: tuple[str, ...] = ()
+    notice_line: str | None = None
+    stock: Amount | None = None
+    rounded: bool = False
+    location: Name | None = None
+    owner: Name | None = None
+    buckets: tuple[Bucket, ...] = ()
     problems: tuple[str, ...] = ()
     proofs: tuple[Proof, ...] = ()
+
+    def bucket(self, name: str) -> Decimal:
+        """How much of the line is in one bucket."""
+        return next((one.quantity for one in self.buckets if one.name == name), Decimal(0))
 
     def proof(self, name: str) -> Proof | None:
         """The proof of one field; None when the field has no value or nothing to show for it."""
@@ -142,6 +192,10 @@ class FailedCheck:
     decided_by: str | None
     decided_at: dt.datetime | None
     reason: str | None
+    via: str | None = None
+    """The box at which it was decided."""
+    roles: tuple[str, ...] = ()
+    """Who may decide it, where that is not every decider."""
 
     @property
     def waits(self) -> bool:
@@ -193,6 +247,46 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Learned:
+    """A code that the operator taught the box, and for which product; `status` is proposed, accepted or refused."""
+
+    id: int
+    scheme: str
+    code: str
+    sku: str
+    product: Name | None
+    status: str
+    by: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """What becomes of the rest of an order's line: `back_order` or `close_short`."""
+
+    order_line: str
+    policy: str
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What came with the goods."""
+
+    arrived_at: dt.datetime | None = None
+    shipped_at: dt.datetime | None = None
+    vehicle: str | None = None
+    container: str | None = None
+    seal: str | None = None
+    temperature: Amount | None = None
+    weighbridge: Amount | None = None
+
+    @property
+    def said(self) -> bool:
+        """Whether anything of it was given."""
+        return any(getattr(self, one.name) is not None for one in dataclasses.fields(self))
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """One receipt whole. `cannot_post`: code below `cannot_post.`, None when it can be posted by someone with the role."""
 
@@ -224,16 +318,32 @@ class Receipt:
     exceptions: tuple[FailedCheck, ...] = ()
     history: tuple[Happening, ...] = field(default=())
     files: tuple[File, ...] = ()
+    notice: str | None = None
+    owner: Name | None = None
+    number: str | None = None
+    """Of the paper that the box gave out."""
+    review_reason: str | None = None
+    arrival: Arrival = field(default_factory=Arrival)
+    photos: tuple[Photo, ...] = ()
+    learned: tuple[Learned, ...] = ()
+    remainders: tuple[Remainder, ...] = ()
+    posted_at: dt.datetime | None = None
+    posted_by: str | None = None
+    done_at: dt.datetime | None = None
+    reversed_at: dt.datetime | None = None
+    reversed_by: str | None = None
 
     @property
     def typed(self) -> int:
         return sum(
-            1 for proof in (*self.header_proofs, *(one for line in self.lines for one in line.proofs)) if proof.mode == "manual"
+            1
+            for proof in (*self.header_proofs, *(one for line in self.lines for one in line.proofs))
+            if proof.mode in {"manual", "override"}
         )
 
     @property
     def closed(self) -> bool:
-        return self.state in {"posted", "cancelled"}
+        return self.state in {"posted", "done", "reversed", "cancelled"}
 
     @property
     def undecided(self) -> int:

@@ -25,7 +25,8 @@ GROUP: dict[str, ColumnElement[bool]] = {
     "review": or_(Receipt.needs_review, Receipt.state == "check"),
     "open": and_(Receipt.state.in_(("open", "counting")), not_(Receipt.needs_review)),
     "posted": Receipt.state == "posted",
-    "cancelled": Receipt.state == "cancelled",
+    "done": Receipt.state == "done",
+    "cancelled": Receipt.state.in_(("cancelled", "reversed")),
 }
 
 SORT: dict[str, ColumnElement[Any]] = {

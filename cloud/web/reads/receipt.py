@@ -1,6 +1,7 @@
 """One receipt whole: its rows, what the verification says of each value, and its history."""
 
 import datetime as dt
+from dataclasses import replace
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,11 +14,12 @@ from cloud.kernel.models import Event
 from cloud.people.models import User
 from cloud.receiving.decisions import receipt_by_ref
 from cloud.receiving.machine import REFUSE, open_questions
-from cloud.receiving.models import Receipt, ReceiptLine
+from cloud.receiving.models import Receipt
 from cloud.receiving.timing import TimeProof
 from cloud.receiving.verify import FieldProof, VerifyReport, verify
 from cloud.web import views
 from cloud.web.reach import EVERYWHERE, Reach
+from cloud.web.reads.receipt_parts import arrival_of, lines_of, name_of
 from sync_protocol.receiving.settings import Severity
 
 
@@ -35,6 +37,8 @@ async def read_receipt(session: AsyncSession, ref: str, reach: Reach = EVERYWHER
     files = await blobs_of_job(session, row.uid)
     lined = list(zip(report.fields, proofs, strict=True))
     of_lines = [_located(problem) for problem in report.problems]
+    lines = await lines_of(session, row)
+    here = {ref.sha256 for ref, status in files if status == "stored"}
     return views.Receipt(
         ref=row.ref,
         uid=row.uid,
@@ -59,10 +63,10 @@ async def read_receipt(session: AsyncSession, ref: str, reach: Reach = EVERYWHER
         verification=verification(report),
         cannot_post=_cannot_post(row, report),
         lines=tuple(
-            _line(
-                line,
-                tuple(code for number, _, code, _ in of_lines if number == line.number),
-                tuple(shown for field, shown in lined if field.line == line.number),
+            replace(
+                lines.line(line),
+                problems=tuple(code for number, _, code, _ in of_lines if number == line.number),
+                proofs=tuple(shown for field, shown in lined if field.line == line.number),
             )
             for line in row.lines
         ),
@@ -84,6 +88,25 @@ async def read_receipt(session: AsyncSession, ref: str, reach: Reach = EVERYWHER
             for one in row.exceptions
         ),
         history=tuple(_happening(event, boxes, people) for event in reversed(events)),
+        notice=row.notice_ref,
+        owner=name_of(row.owner),
+        number=row.number,
+        review_reason=row.review_reason,
+        arrival=arrival_of(row),
+        photos=tuple(
+            views.Photo(one.sha256, one.subject, one.line_number, people.get(one.by, one.by), one.sha256 in here)
+            for one in row.photos
+        ),
+        learned=tuple(
+            views.Learned(one.id, one.scheme, one.code, one.sku, name_of(one.product), one.state, people.get(one.by, one.by))
+            for one in row.learned
+        ),
+        remainders=tuple(views.Remainder(one.order_line, one.policy, one.reason) for one in row.remainders),
+        posted_at=row.posted_at,
+        posted_by=people.get(row.posted_by, row.posted_by) if row.posted_by else None,
+        done_at=row.done_at,
+        reversed_at=row.reversed_at,
+        reversed_by=people.get(row.reversed_by, row.reversed_by) if row.reversed_by else None,
     )
 
 
@@ -126,23 +149,6 @@ def _cannot_post(row: Receipt, report: VerifyReport) -> str | None:
     return "undecided" if questions else None
 
 
-def _line(line: ReceiptLine, problems: tuple[str, ...], proofs: tuple[views.Proof, ...]) -> views.Line:
-    product = line.product
-    return views.Line(
-        number=line.number,
-        sku=line.sku,
-        product=views.Name(product.name, product.name_he) if product else views.Name(line.sku),
-        lot=line.lot,
-        expiry=line.expiry.isoformat() if line.expiry else None,
-        quantity=line.quantity,
-        unit=line.unit,
-        standing=line.standing,
-        discard_reason=line.discard_reason,
-        problems=problems,
-        proofs=proofs,
-    )
-
-
 def _proof(field: FieldProof, boxes: dict[str, str], people: dict[str, str]) -> views.Proof:
     return views.Proof(
         field=field.field,
@@ -154,6 +160,7 @@ def _proof(field: FieldProof, boxes: dict[str, str], people: dict[str, str]) -> 
         detail=field.detail,
         by=people.get(field.by, field.by),
         reason=field.reason,
+        formula=getattr(field, "formula", None),
         reading=field.reading,
         step=field.step,
         device=field.device,

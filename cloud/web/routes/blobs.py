@@ -8,7 +8,8 @@ from fastapi.responses import StreamingResponse
 
 from cloud.blobs.refs import ref_of
 from cloud.kernel.access import READ
-from cloud.web.access import needs
+from cloud.receiving.steps import find_receipt
+from cloud.web.access import within
 from cloud.web.errors import NotThere
 from cloud.web.settings import StaffDeps
 
@@ -23,12 +24,16 @@ _SHA256 = re.compile("[0-9a-f]{64}")
 @router.get("/blobs/{sha256}")
 async def one(request: Request, sha256: str) -> Response:
     """The file's bytes, once they are here and an entry of the box that sent them names them."""
-    needs(request, "receipt", READ)
+    reach = within(request, "receipt", READ)
     deps: StaffDeps = request.app.state.deps
     if deps.blobs is None or not _SHA256.fullmatch(sha256):
         raise NotThere
     async with deps.sessions.read() as session:
         ref = await ref_of(session, sha256)
+        if ref is not None and reach.sites is not None:
+            receipt = await find_receipt(session, ref.job) if ref.job else None
+            if receipt is None or not reach.allows(receipt.site.code if receipt.site else None):
+                raise NotThere
     if ref is None or not await deps.blobs.has(sha256):
         raise NotThere
     shown = ref.media in PICTURES

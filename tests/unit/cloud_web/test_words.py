@@ -111,6 +111,10 @@ def test_every_key_is_used() -> None:
         "action",
         "kind",
         "grant",
+        "arrival",
+        "bucket",
+        "photo",
+        "remainder",
     )
     unused = {
         key
