@@ -1,0 +1,81 @@
+"""Decisions about exceptions against the log of who did what, and that log's chain at the receipt's own rows."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.kernel.chain import START, link, waiting
+from cloud.kernel.models import Event
+from cloud.receiving.models import Receipt, ReceiptException
+
+KIND = "receipt"
+DECIDE = "decide"
+FOUND = "found"
+"""Key of an event's changes: the exceptions that came up with it, as `found_list` writes them."""
+
+FINISH, RECHECK, REVERIFY = "finish", "recheck", "reverify"
+
+
+def found_list(rows: Iterable[ReceiptException]) -> list[list[Any]]:
+    """Exceptions as the log keeps them: what it says later about a decision must be about this."""
+    return [[row.check, row.line_number, str(row.severity), row.expected, row.found] for row in rows]
+
+
+async def receipt_events(session: AsyncSession, receipt: Receipt) -> list[tuple[Event, str | None]]:
+    """The receipt's events with the hash of the row before each, oldest first; those of this transaction, which have no hash
+    yet, with None."""
+    rows = (await session.scalars(select(Event).where(Event.kind == KIND, Event.ref == receipt.ref).order_by(Event.id))).all()
+    links = await session.execute(select(Event.id, Event.hash).where(Event.id.in_([row.id - 1 for row in rows])))
+    before = {row.id: row.hash for row in links}
+    stored: list[tuple[Event, str | None]] = [(row, START if row.id == 1 else before.get(row.id - 1, "")) for row in rows]
+    fresh = [row for row in waiting(session) if (row.kind, row.ref) == (KIND, receipt.ref)]
+    return [*stored, *((row, None) for row in fresh)]
+
+
+async def decision_problems(session: AsyncSession, receipt: Receipt) -> list[str]:
+    """`event_changed:<id>`, `decision_not_logged:<check>`, `decision_differs:<check>`, `exception_differs:<check>`,
+    `exception_missing:<check>`."""
+    events = await receipt_events(session, receipt)
+    problems = [f"event_changed:{row.id}" for row, before in events if before is not None and link(before, row) != row.hash]
+    problems += [f"{code}:{row.check}" for row in receipt.exceptions for code in _decided(row, [row for row, _ in events])]
+    found = _last_found([row for row, _ in events])
+    return problems + list(_against_found(receipt, found))
+
+
+def _decided(row: ReceiptException, events: Sequence[Event]) -> Iterator[str]:
+    """What staff decided is the log's last word about it; what was decided at a box is a signed step and compared with that."""
+    if row.via is not None:
+        return
+    about = [each for each in events if each.action == DECIDE and _is_about(each.changes, row)]
+    if not about:
+        if row.decision is not None:
+            yield "decision_not_logged"
+        return
+    last = about[-1]
+    said = (_new(last.changes.get("decision")), last.actor, last.reason, last.at)
+    if said != (row.decision, row.by, row.reason, row.decided_at):
+        yield "decision_differs"
+
+
+def _is_about(changes: Mapping[str, Any], row: ReceiptException) -> bool:
+    return (changes.get("check"), changes.get("line")) == (row.check, row.line_number)
+
+
+def _new(change: Any) -> Any:
+    return change[1] if isinstance(change, list) and len(change) == 2 else None
+
+
+def _last_found(events: Sequence[Event]) -> list[list[Any]]:
+    lists = [row.changes.get(FOUND) for row in events if row.action in {FINISH, RECHECK, REVERIFY}]
+    return [one for each in lists if isinstance(each, list) for one in each if isinstance(one, list) and len(one) == 5]
+
+
+def _against_found(receipt: Receipt, found: Sequence[list[Any]]) -> Iterator[str]:
+    """What came up when the receipt was checked still stands there as it was."""
+    rows = found_list(receipt.exceptions)
+    places = {(one[0], one[1]) for one in rows}
+    for one in found:
+        if one not in rows:
+            yield f"exception_{'differs' if (one[0], one[1]) in places else 'missing'}:{one[0]}"

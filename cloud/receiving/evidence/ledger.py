@@ -1,0 +1,161 @@
+"""From a receipt's lines to the ledger: what was posted is what was received, and all of it is in one bucket or another."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from cloud.masters.models import OrderLine
+from cloud.receiving.amounts import exact
+from cloud.receiving.evidence.amounts import stocked
+from cloud.receiving.models import LineStanding, Receipt, ReceiptLine
+from cloud.stock.models import LineBucket, Move
+from sync_protocol.errors import TextFault
+from sync_protocol.quantity import Quantity
+
+POSTED = frozenset({"posted", "done"})
+REVERSED = "reversed"
+NOTHING = Decimal(0)
+
+
+@dataclass(slots=True)
+class _Moved:
+    """What the moves of one line say."""
+
+    posting: list[Move] = field(default_factory=list)
+    taken_back: Decimal = NOTHING
+    buckets: defaultdict[str, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    rest: list[Move] = field(default_factory=list)
+
+    def add(self, move: Move) -> None:
+        if move.from_bucket is None:
+            self.posting.append(move)
+        else:
+            self.rest.append(move)
+            self.buckets[move.from_bucket] -= move.quantity
+        if move.to_bucket is None:
+            self.taken_back += move.quantity
+        else:
+            self.buckets[move.to_bucket] += move.quantity
+
+    @property
+    def posted(self) -> Decimal:
+        return sum((each.quantity for each in self.posting), NOTHING)
+
+
+async def moves_of(session: AsyncSession, receipt: Receipt) -> Sequence[Move]:
+    """All moves in which goods of the receipt's lines changed their bucket, and those that its posting asked for."""
+    rows = await session.scalars(
+        select(Move)
+        .where((Move.receipt == receipt.uid) | ((Move.document_kind == "receipt") & (Move.document == receipt.uid)))
+        .order_by(Move.id)
+    )
+    return rows.all()
+
+
+async def ledger_problems(session: AsyncSession, receipt: Receipt) -> list[str]:
+    """Where ledger and lines differ: `line_<what>:<number>`, `moves_without_line`, `order_received_differs:<line>`."""
+    moves = await moves_of(session, receipt)
+    rows = await session.scalars(select(LineBucket).where(LineBucket.receipt == receipt.uid))
+    problems = compare_ledger(receipt, moves, rows.all())
+    if receipt.state in POSTED:
+        problems += await _orders(session, receipt)
+    return problems
+
+
+def compare_ledger(receipt: Receipt, moves: Iterable[Move], buckets: Iterable[LineBucket]) -> list[str]:
+    """As `ledger_problems`, of rows at hand and without the order."""
+    moved: defaultdict[int, _Moved] = defaultdict(_Moved)
+    problems: list[str] = []
+    for move in moves:
+        if move.receipt != receipt.uid or move.receipt_line is None:
+            problems.append(f"moves_without_line:{move.key}")
+        else:
+            moved[move.receipt_line].add(move)
+    filled: defaultdict[int, dict[str, Decimal]] = defaultdict(dict)
+    for row in buckets:
+        filled[row.line][row.bucket] = row.quantity
+    lines = {line.number: line for line in receipt.lines if line.standing == LineStanding.CONFIRMED}
+    if not moved and not filled and all(line.stock_quantity is None for line in lines.values()):
+        # Posted before there was a ledger; where there is one, the log of the posting names its moves (evidence.deciding).
+        return problems
+    for number in sorted({*lines, *moved, *filled}):
+        line, its = lines.get(number), moved[number]
+        problems += [f"{code}:{number}" for code in _line(receipt, line, its, filled[number])]
+    return problems
+
+
+def _line(receipt: Receipt, line: ReceiptLine | None, moved: _Moved, buckets: dict[str, Decimal]) -> Iterator[str]:
+    posted = receipt.state in POSTED or receipt.state == REVERSED
+    if line is None or not posted:
+        if moved.posting or moved.rest or any(buckets.values()):
+            yield "line_moved_unposted"
+        return
+    if {name: each for name, each in moved.buckets.items() if each} != {name: each for name, each in buckets.items() if each}:
+        yield "line_buckets_differ"
+    if not moved.posting:
+        yield "line_moves_missing"
+    elif not _same_goods(receipt, line, moved):
+        yield "line_moves_differ"
+    yield from _amounts(line, moved)
+    if sum(buckets.values(), NOTHING) != (NOTHING if receipt.state == REVERSED else moved.posted - moved.taken_back):
+        yield "line_buckets_differ"
+
+
+def _amounts(line: ReceiptLine, moved: _Moved) -> Iterator[str]:
+    quantity = Quantity(line.quantity, line.unit) if line.quantity is not None and line.unit is not None else None
+    said = stocked(quantity, line.product.unit) if quantity is not None and line.product is not None else None
+    if said is None or said.quantity != line.stock_quantity or moved.posted != line.stock_quantity:
+        yield "line_posted_differs"
+    elif said.rounded != line.stock_rounded:
+        yield "line_rounding_differs"
+
+
+def _same_goods(receipt: Receipt, line: ReceiptLine, moved: _Moved) -> bool:
+    lots = {(each.product_id, each.lot_id) for each in moved.posting}
+    posted = all(_is_posting_of(receipt, line, each) for each in moved.posting)
+    return posted and all((each.product_id, each.lot_id) in lots for each in moved.rest)
+
+
+def _is_posting_of(receipt: Receipt, line: ReceiptLine, move: Move) -> bool:
+    """Whether a move brought the line's goods in as the line says."""
+    lots = {each.lot_id for each in line.serials} if line.serials else {line.lot_id}
+    return (
+        (move.document_kind, move.document, move.document_ref) == ("receipt", receipt.uid, receipt.ref)
+        and (move.product_id, move.owner_id) == (line.product_id, line.owner_id)
+        and (move.target_id, move.to_unit_id) == (line.location_id, line.handling_unit_id)
+        and move.lot_id in lots
+        and (move.by, move.at) == (receipt.posted_by, receipt.posted_at)
+    )
+
+
+async def _orders(session: AsyncSession, receipt: Receipt) -> list[str]:
+    """Of the order's lines that the receipt adds to: received is the sum over all receipts that are posted."""
+    wanted = {line.order_line_id for line in receipt.lines if line.order_line_id is not None}
+    if not wanted:
+        return []
+    rows = await session.execute(
+        select(ReceiptLine.order_line_id, ReceiptLine.quantity, ReceiptLine.unit)
+        .join(Receipt, Receipt.id == ReceiptLine.receipt_id)
+        .where(
+            ReceiptLine.order_line_id.in_(wanted),
+            ReceiptLine.standing == LineStanding.CONFIRMED,
+            Receipt.state.in_(POSTED),
+        )
+    )
+    amounts: defaultdict[int, list[Quantity]] = defaultdict(list)
+    for order_line_id, quantity, unit in rows:
+        if order_line_id is not None and quantity is not None and unit is not None:
+            amounts[order_line_id].append(Quantity(quantity, unit))
+    order_lines = await session.scalars(select(OrderLine).where(OrderLine.id.in_(wanted)).order_by(OrderLine.id))
+    return [f"order_received_differs:{row.line}" for row in order_lines if not _adds_up(row, amounts[row.id])]
+
+
+def _adds_up(order_line: OrderLine, amounts: Iterable[Quantity]) -> bool:
+    try:
+        return sum(exact(each, order_line.unit) for each in amounts) == order_line.received
+    except TextFault:
+        return False
