@@ -35,6 +35,12 @@ async def decide_exception(
     await act(sessions, ref=ref, action="decide", taken=about, version=version)
 
 
+async def undecide_exception(sessions: Sessions, *, ref: str, exception: int, taken: Taken, version: int | None) -> None:
+    """Take a decision back, as if nobody had decided; the log keeps both."""
+    about = replace(taken, values={"exception": str(exception)})
+    await act(sessions, ref=ref, action="undecide", taken=about, version=version)
+
+
 async def post(sessions: Sessions, *, ref: str, taken: Taken, version: int | None) -> None:
     """Post the receipt. GuardFailed `new_findings`: other records changed meanwhile; what came up waits to be decided now."""
     try:

@@ -76,6 +76,19 @@ async def _decide(session: AsyncSession, receipt: Receipt, taken: Taken) -> Mapp
     return {"check": row.check, "line": row.line_number, "decision": [before, row.decision]}
 
 
+async def _may_undecide(_session: AsyncSession, receipt: Receipt, taken: Taken) -> None:
+    if _named(taken, receipt).decision is None:
+        raise GuardFailed("not_decided")
+
+
+async def _undecide(session: AsyncSession, receipt: Receipt, taken: Taken) -> Mapping[str, Any]:
+    row = _named(taken, receipt)
+    before = row.decision
+    row.decision = row.by = row.reason = row.decided_at = None
+    await session.flush()
+    return {"check": row.check, "line": row.line_number, "decision": [before, None]}
+
+
 async def _may_post(session: AsyncSession, receipt: Receipt, taken: Taken) -> None:
     await _lock_order_lines(session, receipt)
     if await is_held(session, receipt):
@@ -143,6 +156,7 @@ RECEIPT: Machine[Receipt] = Machine(
         Transition("count", frozenset({"open"}), "counting", _ANYONE),
         Transition("finish", frozenset({"open", "counting"}), "check", _ANYONE),
         Transition("decide", frozenset({"check"}), "check", _STAFF, guard=_may_decide, effect=_decide, needs_reason=True),
+        Transition("undecide", frozenset({"check"}), "check", _STAFF, guard=_may_undecide, effect=_undecide),
         Transition("recheck", frozenset({"check"}), "check", _STAFF, effect=_recheck),
         Transition("post", frozenset({"check"}), "posted", _STAFF | {Role.OPERATOR}, guard=_may_post, effect=_post),
         Transition("abandon", frozenset({"open", "counting"}), "cancelled", _ANYONE, effect=_seen, needs_reason=True),

@@ -47,7 +47,7 @@ MADE_AGAIN = (
 )
 """In an order that foreign keys allow."""
 
-STAFF_ACTIONS = frozenset({"decide", "recheck", "post", "abandon", "review"})
+STAFF_ACTIONS = frozenset({"decide", "undecide", "recheck", "post", "abandon", "review"})
 
 
 async def rebuild(sessions: Sessions, taken: Taken) -> int:
@@ -96,9 +96,9 @@ async def _repeat(sessions: Sessions, event: Event) -> None:
 
 
 def _values(receipt: Receipt, event: Event) -> Mapping[str, str]:
-    if event.action != "decide":
+    if event.action not in {"decide", "undecide"}:
         return {}
     changes = event.changes
     place = (changes.get("check"), changes.get("line"))
     row = next((row for row in receipt.exceptions if (row.check, row.line_number) == place), None)
-    return {"exception": str(row.id) if row else "", "decision": str(changes["decision"][1])}
+    return {"exception": str(row.id) if row else "", "decision": str(changes["decision"][1] or "")}
