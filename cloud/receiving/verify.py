@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from cloud.errors import NotFound, StepFault
-from cloud.receiving.evidence.comparing import compare
+from cloud.receiving.evidence.comparing import compare, compare_times
 from cloud.receiving.evidence.deciding import decision_problems
 from cloud.receiving.evidence.fields import (
     FieldProof,
@@ -115,6 +115,7 @@ def judge(case: Case, more: Sequence[str] = ()) -> VerifyReport:
     except StepFault as exc:
         problems.append(f"steps_contradict:{exc.code}")
     problems += compare(receipt, draft) if draft is not None else ["no_steps"]
+    problems += compare_times(receipt, [step for step, _ in steps.values()], case.prover)
     good = frozenset(at for at, (_, proof) in steps.items() if proof.good)
     known = Known(case.prover, draft, good, case.used_elsewhere, case.devices, case.timing)
     fields = [field_proof(receipt, row, known) for row in receipt.evidence if counts(row)]
