@@ -6,8 +6,9 @@ from cloud.objects.caller import Hooks
 from cloud.objects.registry import Registry, Shipped
 from cloud.objects.shipped import PLAIN
 from cloud.receiving.kinds import SHIPPED as RECEIVING
+from cloud.stock.kinds import SHIPPED as STOCK
 
-SHIPPED: Shipped = MASTERS + RECEIVING + PLAIN
+SHIPPED: Shipped = MASTERS + STOCK + RECEIVING + PLAIN
 
 
 def registry() -> Registry:

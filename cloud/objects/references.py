@@ -144,7 +144,10 @@ def own_values(rows: Rows, row: Any) -> dict[str, Any]:
     values = rows.values(row)
     values["ref"] = rows.ref(row)
     for name in ("title", "owner", "archived", "created_at", "created_by", "updated_at", "updated_by"):
-        if hasattr(row, name) and name not in values:
+        if name == "owner" and rows.definition.typed:
+            # Whose record it is only plain records say: elsewhere it would be whose goods they are.
+            continue
+        if name not in values and hasattr(row, name):
             values[name] = getattr(row, name)
     state = rows.state(row)
     if state is not None:

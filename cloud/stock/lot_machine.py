@@ -28,11 +28,17 @@ def _said(taken: Taken) -> date | None:
 
 
 async def _other_day(_session: AsyncSession, lot: Lot, taken: Taken) -> None:
-    if _said(taken) == lot.expires_on:
+    """Said with the action, or as a field that was changed just before in the same act."""
+    if EXPIRES not in taken.values:
+        if lot.updated_at != taken.at:
+            raise GuardFailed("day_missing", ref=lot.ref)
+    elif _said(taken) == lot.expires_on:
         raise GuardFailed("day_is_same", ref=lot.ref)
 
 
 async def _correct(_session: AsyncSession, lot: Lot, taken: Taken) -> Mapping[str, Any]:
+    if EXPIRES not in taken.values:
+        return {}
     before, lot.expires_on = lot.expires_on, _said(taken)
     lot.updated_at, lot.updated_by = taken.at, taken.actor.name
     return {EXPIRES: [before and before.isoformat(), lot.expires_on and lot.expires_on.isoformat()]}

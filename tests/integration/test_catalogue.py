@@ -2,8 +2,10 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud import catalogue
@@ -14,6 +16,7 @@ from cloud.kernel.access import Access, Grant
 from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.events import history
 from cloud.masters.demo import load_demo
+from cloud.masters.models import Product, Site
 from cloud.objects import query, service
 from cloud.objects.caller import Caller, caller
 from cloud.objects.changing import make_indexes, save_definition
@@ -22,6 +25,10 @@ from cloud.objects.query import Query
 from cloud.objects.registry import Registry
 from cloud.objects.values import said
 from cloud.receiving.models import Receipt
+from cloud.stock.ledger import Document, Wanted, post
+from cloud.stock.lots import lot_of, unit_of
+from cloud.stock.places import house as house_of_goods
+from cloud.stock.places import place_of
 from tests.integration.object_world import NOW, ZONE
 
 KINDS = sorted(catalogue.registry().plain().definitions)
@@ -52,7 +59,24 @@ async def house(sessions: Sessions) -> House:
         desk = await made.at(session)
         await service.create(desk, "lead", {"name": "n", "source": "web", "mail": "a@example.com"})
         await service.create(desk, "deal", {"name": "n", "party": "SUP-014"})
+        await some_stock(session)
     return made
+
+
+async def some_stock(session: AsyncSession) -> None:
+    """A pallet of one lot has come."""
+    taken = Taken(Actor.system("test"), NOW)
+    product = (await session.scalars(select(Product).where(Product.tracking == "lot").order_by(Product.id).limit(1))).one()
+    site = (await session.scalars(select(Site).order_by(Site.id).limit(1))).one()
+    lot = await lot_of(session, product, "L1", taken=taken)
+    unit = await unit_of(session, "376104250021234569", taken=taken)
+    source, target = await place_of(session, "supplier"), await place_of(session, "receiving", site.id)
+    paper = Document("receipt", "u", "GR-1")
+    wanted = Wanted(
+        "test 1", product.id, (await house_of_goods(session)).id, Decimal(4), source.id, target.id, paper, NOW,
+        lot_id=lot.id, to_unit_id=unit.id,
+    )  # fmt: skip
+    await post(session, [wanted], taken)
 
 
 async def test_every_kind_is_listed_read_sorted_and_filtered(house: House) -> None:
