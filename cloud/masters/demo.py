@@ -212,7 +212,14 @@ async def _places(session: AsyncSession, taken: Taken, parties: Mapping[str, Par
     for one in LOCATIONS:
         if one.parent is not None:
             locations[one.code].parent_id = locations[one.parent].id
-    station = Station(code=STATION, name="Receiving 1", name_he="קבלה 1", site=site, location_id=locations["GAL-RCV"].id)
+    station = Station(
+        code=STATION,
+        name="Receiving 1",
+        name_he="קבלה 1",
+        site=site,
+        location_id=locations["GAL-RCV"].id,
+        flows=["receive", "put_away", "move", "count", "gate"],
+    )
     await _add(session, taken, [station])
     devices = {one.code: _device(one, station, taken) for one in DEVICES}
     await _add(session, taken, devices.values())

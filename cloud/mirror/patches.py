@@ -16,6 +16,7 @@ from cloud.db.engine import Sessions, is_sqlite
 from cloud.db.settings_table import EPOCH, Setting
 from cloud.mirror.models import MirrorRow, MirrorScope
 from cloud.mirror.rows import desired_rows
+from cloud.mirror.work import give_ranges, without_range
 from sync_protocol.mirror import MAX_OPS, Clear, Del, Key, Patch, Put, checksum
 
 MAX_COOKIE = 64
@@ -40,10 +41,11 @@ async def refresh(sessions: Sessions, scope: str, draw_epoch: DrawEpoch = _draw_
     """Number what changed in a scope's master data since it was looked at last; writes only where there is something."""
     async with sessions.read() as session:
         epoch = await session.scalar(select(Setting.value).where(Setting.key == EPOCH))
-        if epoch is not None and not await _changes(session, scope):
+        if epoch is not None and not await without_range(session, scope) and not await _changes(session, scope):
             return
     async with sessions.write() as session:
         await _epoch(session, draw_epoch)
+        await give_ranges(session, scope)
         await _refresh(session, scope)
 
 
@@ -64,11 +66,13 @@ async def _epoch(session: AsyncSession, draw_epoch: DrawEpoch) -> None:
 async def _changes(session: AsyncSession, scope: str) -> dict[Key, dict[str, Any] | None]:
     """Rows whose value is not the stored one; None for those that are to go."""
     desired = await desired_rows(session, scope)
-    stored = {(row.t, row.k): row for row in await session.scalars(select(MirrorRow).where(MirrorRow.scope == scope))}
-    changed: dict[Key, dict[str, Any] | None] = {
-        key: value for key, value in desired.items() if key not in stored or stored[key].deleted or stored[key].v != value
+    columns = (MirrorRow.t, MirrorRow.k, MirrorRow.v)
+    stored = {
+        (t, k): v
+        for t, k, v in await session.execute(select(*columns).where(MirrorRow.scope == scope, MirrorRow.deleted.is_(False)))
     }
-    changed.update({key: None for key, row in stored.items() if not row.deleted and key not in desired})
+    changed: dict[Key, dict[str, Any] | None] = {key: value for key, value in desired.items() if stored.get(key) != value}
+    changed.update(dict.fromkeys(stored.keys() - desired.keys()))
     return changed
 
 
@@ -77,16 +81,26 @@ async def _refresh(session: AsyncSession, scope: str) -> None:
     await session.execute(upsert.values(scope=scope, seq=0).on_conflict_do_nothing(index_elements=["scope"]))
     counter = (await session.scalars(select(MirrorScope).where(MirrorScope.scope == scope).with_for_update())).one()
     # Compared again under the lock: another worker may have numbered the same changes meanwhile.
-    changed = await _changes(session, scope)
-    for (table, key), value in sorted(changed.items()):
-        counter.seq += 1
-        row = await session.get(MirrorRow, (scope, table, key))
-        if row is None:
-            row = MirrorRow(scope=scope, t=table, k=key)
-            session.add(row)
-        row.rev = row.seq = counter.seq
-        row.deleted = value is None
-        row.v = value or {}
+    changed = sorted((await _changes(session, scope)).items())
+    values = [
+        {
+            "scope": scope,
+            "t": table,
+            "k": key,
+            "rev": counter.seq + number,
+            "seq": counter.seq + number,
+            "v": value or {},
+            "deleted": value is None,
+        }
+        for number, ((table, key), value) in enumerate(changed, 1)
+    ]
+    counter.seq += len(values)
+    await session.flush()
+    if values:
+        made = sqlite.insert(MirrorRow) if is_sqlite(session) else postgresql.insert(MirrorRow)
+        renewed = {name: made.excluded[name] for name in ("rev", "seq", "v", "deleted")}
+        # One statement, prepared once, for all of them: a station's first mirror has tens of thousands of rows.
+        await session.execute(made.on_conflict_do_update(index_elements=["scope", "t", "k"], set_=renewed), values)
 
 
 async def _patch(session: AsyncSession, scope: str, cookie: str, epoch: str) -> Patch:

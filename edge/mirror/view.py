@@ -87,7 +87,8 @@ class MasterView:
 
     def product_of_code(self, scheme: str, code: str) -> Product | None:
         found = self._find("code", f"{scheme}:{code}")
-        return self.product(found.product) if isinstance(found, Code) else None
+        # What may be several products is none that could be taken unasked.
+        return self.product(found.product) if isinstance(found, Code) and not found.others else None
 
     def location(self, code: str) -> Location | None:
         found = self._find("location", code)

@@ -1,4 +1,4 @@
-"""A box gets what it can work with: goods in its own units, and codes that mean one product whoever's label they stand on."""
+"""A box gets what it can work with: goods in its own units, and what each code means, by itself and on a supplier's label."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -49,7 +49,15 @@ async def test_only_what_a_box_can_use_is_mirrored(sessions: Sessions) -> None:
     async with sessions.read() as session:
         rows = await desired_rows(session, "st")
         assert {key for table, key in rows if table == "product"} == {"NUT", "BOX"}
-        assert {key: value["product"] for (table, key), value in rows.items() if table == "code"} == {"supplier:Y": "NUT"}
+        codes = {key: (value["product"], value.get("others", [])) for (table, key), value in rows.items() if table == "code"}
+        assert codes == {
+            "supplier:X": ("NUT", ["BOX"]),
+            "supplier:X:ONE": ("NUT", []),
+            "supplier:X:TWO": ("BOX", []),
+            "supplier:Y": ("NUT", []),
+            "supplier:Y:ONE": ("NUT", []),
+            "supplier:Y:TWO": ("NUT", []),
+        }
         assert [line["product"] for line in rows["order", "PO"]["lines"]] == ["NUT"]
         assert await products_of_code(session, "X") == {"NUT", "BOX"}
         assert await products_of_code(session, "GONE") == set()
