@@ -26,7 +26,7 @@ async def before_lot(session: AsyncSession, row: Lot, changes: Mapping[str, Any]
     """A lot is of a product that has lots, and what stock was judged by is not rewritten: `lot_without_tracking`,
     `lot_has_moves`, `lot_has_stock`."""
     in_order(row.made_on, row.expires_on, "expires_on")
-    if row.code is not None and not row.code.strip().isprintable():
+    if not (row.code or "").strip().isprintable():
         raise Refused("lot_form", field="code", lot=row.code[:40])
     row.code = (row.code or "").strip()
     with session.no_autoflush:
@@ -34,16 +34,20 @@ async def before_lot(session: AsyncSession, row: Lot, changes: Mapping[str, Any]
             tracking = await session.scalar(select(Product.tracking).where(Product.id == row.product_id))
             if tracking != ("serial" if row.is_serial else "lot"):
                 raise Refused("lot_without_tracking", field="product", tracking=tracking or "none")
-        if row.id is None:
-            return
-        if {"product", "code", "is_serial"} & changes.keys():
-            moved = await session.scalar(select(Move.id).where(Move.lot_id == row.id).limit(1))
-            if moved is not None:
-                raise Refused("lot_has_moves", field=next(iter({"product", "code", "is_serial"} & changes.keys())))
-        if "expires_on" in changes and not _may_correct(taken):
-            held = select(Quant.id).where(Quant.lot_id == row.id, Quant.internal.is_(True)).limit(1)
-            if await session.scalar(held) is not None:
-                raise Refused("lot_has_stock", field="expires_on")
+        if row.id is not None:
+            await _keep(session, row, changes, taken)
+
+
+async def _keep(session: AsyncSession, row: Lot, changes: Mapping[str, Any], taken: Taken) -> None:
+    what = sorted({"product", "code", "is_serial"} & changes.keys())
+    if what:
+        moved = await session.scalar(select(Move.id).where(Move.lot_id == row.id).limit(1))
+        if moved is not None:
+            raise Refused("lot_has_moves", field=what[0])
+    if "expires_on" in changes and not _may_correct(taken):
+        held = select(Quant.id).where(Quant.lot_id == row.id, Quant.internal.is_(True)).limit(1)
+        if await session.scalar(held) is not None:
+            raise Refused("lot_has_stock", field="expires_on")
 
 
 def _may_correct(taken: Taken) -> bool:

@@ -23,6 +23,9 @@ from cloud.stock.promised import Promise
 from cloud.stock.quants import INTERNAL, NOTHING, Held, Spot
 from sync_protocol.ids import EntryId
 
+USES = frozenset({"customer", "production"})
+"""Usages of places to which only goods of released lots go."""
+
 TRIES = 5
 """Rows that go while they are being locked: each try costs somebody else's whole post in between."""
 
@@ -114,7 +117,8 @@ async def post(session: AsyncSession, wanted: Sequence[Wanted], taken: Taken) ->
 
     A move whose key is written already is given as it is. Times before the closing become its end, times to come become
     `taken.at`. Raises NotEnough; MoveDiffers where a key is written about something else; Refused `quantity_form`,
-    `place_is_group`, `goes_nowhere`, `lot_of_other_product`, `bucket_unknown`, `bucket_not_enough`, `reservation_elsewhere`;
+    `place_is_group`, `goes_nowhere`, `lot_of_other_product`, `lot_not_released`
+    (to customers and production), `bucket_unknown`, `bucket_not_enough`, `reservation_elsewhere`;
     NotFound for a place, lot or reservation; Conflict `stock_busy`.
 
     A transaction posts once, or in one order: on PostgreSQL two that lock the same quants in turns end each other.
@@ -126,7 +130,7 @@ async def post(session: AsyncSession, wanted: Sequence[Wanted], taken: Taken) ->
     await share(session)
     shut = await closed(session)
     places = await _places(session, wanted)
-    await _demand_lots(session, wanted)
+    await _demand_lots(session, wanted, places)
     for _ in range(TRIES):
         try:
             async with session.begin_nested():
@@ -273,16 +277,21 @@ async def _places(session: AsyncSession, wanted: Iterable[Wanted]) -> dict[int, 
     return found
 
 
-async def _demand_lots(session: AsyncSession, wanted: Iterable[Wanted]) -> None:
-    pairs = {(one.lot_id, one.product_id) for one in wanted if one.lot_id is not None}
-    rows = await session.execute(select(Lot.id, Lot.product_id, Lot.code).where(Lot.id.in_({lot for lot, _ in pairs})))
+async def _demand_lots(session: AsyncSession, wanted: Iterable[Wanted], places: Mapping[int, Location]) -> None:
+    ids = {one.lot_id for one in wanted if one.lot_id is not None}
+    rows = await session.execute(select(Lot.id, Lot.product_id, Lot.code, Lot.state).where(Lot.id.in_(ids)))
     found = {row.id: row for row in rows}
-    for lot_id, product_id in pairs:
-        lot = found.get(lot_id)
+    for one in wanted:
+        if one.lot_id is None:
+            continue
+        lot = found.get(one.lot_id)
         if lot is None:
-            raise NotFound("lot", str(lot_id))
-        if lot.product_id != product_id:
+            raise NotFound("lot", str(one.lot_id))
+        if lot.product_id != one.product_id:
             raise Refused("lot_of_other_product", lot=lot.code)
+        leaves = places[one.source_id].usage in INTERNAL and places[one.target_id].usage in USES
+        if leaves and one.reverses_id is None and lot.state != "released":
+            raise Refused("lot_not_released", lot=lot.code, state=lot.state)
 
 
 async def _not_enough(session: AsyncSession, one: Wanted, source: Held, places: Mapping[int, Location]) -> NotEnough:

@@ -354,7 +354,7 @@ async def test_places_are_made_once(sessions: Sessions) -> None:
         ({"owner_id": 8}, {}, ["place_of_other"]),
         ({"temperature_class": "frozen"}, {"temp_max": Decimal(-18)}, []),
         ({"temperature_class": "chilled"}, {"temp_max": Decimal(-18)}, ["place_temperature"]),
-        ({}, {"temp_max": Decimal(4)}, ["place_temperature"]),
+        ({}, {"temp_max": Decimal(4)}, []),
         ({"temp_min": Decimal(0), "temp_max": Decimal(4)}, {"temp_min": Decimal(0), "temp_max": Decimal(4)}, []),
         ({"temp_min": Decimal(-1), "temp_max": Decimal(4)}, {"temp_min": Decimal(0)}, ["place_temperature"]),
         ({"temp_min": Decimal(0), "temp_max": Decimal("4.1")}, {"temp_max": Decimal(4)}, ["place_temperature"]),
