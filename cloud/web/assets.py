@@ -26,9 +26,11 @@ OWN_FILES = (
     "objects.css",
     "around.css",
     "charts.css",
+    "queue.css",
     "staff.js",
     "objects.js",
     "passkeys.js",
+    "queue.js",
     "icons.svg",
 )
 

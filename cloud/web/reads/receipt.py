@@ -98,7 +98,7 @@ async def read_receipt(session: AsyncSession, ref: str, reach: Reach = EVERYWHER
             for one in row.photos
         ),
         learned=tuple(
-            views.Learned(one.id, one.scheme, one.code, one.sku, name_of(one.product), one.state, people.get(one.by, one.by))
+            views.Learned(one.id, one.scheme, one.code, one.sku, name_of(one.product), one.standing, people.get(one.by, one.by))
             for one in row.learned
         ),
         remainders=tuple(views.Remainder(one.order_line, one.policy, one.reason) for one in row.remainders),

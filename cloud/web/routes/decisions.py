@@ -10,7 +10,7 @@ from cloud.errors import NotFound
 from cloud.kernel.access import READ, TRANSITION
 from cloud.kernel.actor import Taken
 from cloud.receiving import decisions
-from cloud.web.access import taken_by, visitor, within
+from cloud.web.access import local_path, taken_by, visitor, within
 from cloud.web.errors import NotAllowed
 from cloud.web.settings import StaffDeps
 
@@ -18,6 +18,8 @@ router = APIRouter()
 
 Version = Annotated[int, Form(ge=1)]
 Reason = Annotated[str, Form(max_length=256)]
+Next = Annotated[str, Form(max_length=512)]
+"""Where to go on afterwards, an address on this site; empty: the receipt's page."""
 
 
 @router.post("/receipts/{ref}/exceptions/{exception}")
@@ -28,24 +30,30 @@ async def decide(
     version: Version,
     decision: Annotated[str, Form(max_length=16)],
     reason: Reason = "",
+    quick: Reason = "",
+    next: Next = "",  # noqa: A002 - the field's name in the form
 ) -> Response:
-    """Accept or refuse one exception, with a reason."""
+    """Accept or refuse one exception, with a reason: own words, else the ready ones that were chosen."""
+    taken = await _taken(request, ref, reason.strip() or quick)
     await decisions.decide_exception(
-        _deps(request).sessions,
-        ref=ref,
-        exception=exception,
-        decision=decision,
-        taken=await _taken(request, ref, reason),
-        version=version,
+        _deps(request).sessions, ref=ref, exception=exception, decision=decision, taken=taken, version=version
     )
-    return _done(request, ref)
+    return _done(request, ref, next)
+
+
+@router.post("/receipts/{ref}/exceptions/{exception}/undo")
+async def undo(request: Request, ref: str, exception: int, version: Version, next: Next = "") -> Response:  # noqa: A002 - as above
+    """Take a decision back, until the receipt is posted."""
+    taken = await _taken(request, ref)
+    await decisions.undecide_exception(_deps(request).sessions, ref=ref, exception=exception, taken=taken, version=version)
+    return _done(request, ref, next)
 
 
 @router.post("/receipts/{ref}/post")
-async def post(request: Request, ref: str, version: Version) -> Response:
+async def post(request: Request, ref: str, version: Version, next: Next = "") -> Response:  # noqa: A002 - as above
     """Post the receipt: its amounts count from now on."""
     await decisions.post(_deps(request).sessions, ref=ref, taken=await _taken(request, ref), version=version)
-    return _done(request, ref)
+    return _done(request, ref, next)
 
 
 @router.post("/receipts/{ref}/abandon")
@@ -56,10 +64,16 @@ async def abandon(request: Request, ref: str, version: Version, reason: Reason =
 
 
 @router.post("/receipts/{ref}/review")
-async def review(request: Request, ref: str, version: Version, reason: Reason = "") -> Response:
+async def review(
+    request: Request,
+    ref: str,
+    version: Version,
+    reason: Reason = "",
+    next: Next = "",  # noqa: A002 - as above
+) -> Response:
     """A closed receipt that asked for a look was looked at."""
     await decisions.mark_reviewed(_deps(request).sessions, ref=ref, taken=await _taken(request, ref, reason), version=version)
-    return _done(request, ref)
+    return _done(request, ref, next)
 
 
 def _deps(request: Request) -> StaffDeps:
@@ -81,6 +95,6 @@ async def _taken(request: Request, ref: str, reason: str | None = None) -> Taken
     return taken_by(request, reason)
 
 
-def _done(request: Request, ref: str) -> Response:
+def _done(request: Request, ref: str, onward: str = "") -> Response:
     _deps(request).wake.set()
-    return RedirectResponse(f"/receipts/{quote(ref)}", 303)
+    return RedirectResponse(local_path(onward) if onward else f"/receipts/{quote(ref)}", 303)

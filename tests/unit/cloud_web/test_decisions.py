@@ -168,3 +168,58 @@ async def test_supervisor_of_another_site_sees_and_decides_nothing(
     given = {"csrf": token(listed.text), "version": "1", "decision": "accept", "reason": "mine"}
     for act in ("exceptions/1", "post", "abandon", "review"):
         assert (await ron.post(f"/receipts/{refs.over}/{act}", data=given)).status_code == 404
+
+
+async def test_decision_is_taken_back_until_posted(noa: httpx.AsyncClient, token: Token, refs: Refs) -> None:
+    await _decide(noa, token, refs.over)
+    found = (await noa.get(f"/api/receipts/{refs.over}")).json()
+    one = next(each for each in found["exceptions"] if each["decision"])
+    page = await noa.get(f"/queue?at=receipt/{refs.over}")
+    given = {"csrf": token(page.text), "version": str(found["version"]), "next": f"/queue?at=receipt/{refs.over}"}
+    answer = await noa.post(f"/receipts/{refs.over}/exceptions/{one['id']}/undo", data=given)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/queue?at=receipt/{refs.over}")
+    after = (await noa.get(f"/api/receipts/{refs.over}")).json()
+    again = next(each for each in after["exceptions"] if each["id"] == one["id"])
+    assert (again["decision"], again["decided_by"], after["cannot_post"]) == (None, None, "undecided")
+    assert after["history"][0]["action"] == "undecide"
+    twice = await noa.post(
+        f"/receipts/{refs.over}/exceptions/{one['id']}/undo", data=given | {"version": str(after["version"])}
+    )
+    assert twice.status_code == 422
+
+
+async def test_queue_shows_what_waits_longest_first_and_what_is_next(noa: httpx.AsyncClient, token: Token, refs: Refs) -> None:
+    page = (await noa.get("/queue")).text
+    assert page.index(refs.tampered if refs.tampered in page else refs.over) > 0
+    chosen = await noa.get(f"/queue?at=receipt/{refs.over}")
+    assert chosen.text.count("data-question") >= 2
+    found = (await noa.get(f"/api/receipts/{refs.over}")).json()
+    one = next(each for each in found["exceptions"] if each["severity"] == "decision")
+    given = {
+        "csrf": token(chosen.text),
+        "version": str(found["version"]),
+        "decision": "accept",
+        "quick": "weighed_again",
+        "reason": "",
+        "next": f"/queue?at=receipt/{refs.over}",
+    }
+    assert (
+        (await noa.post(f"/receipts/{refs.over}/exceptions/{one['id']}", data=given)).headers["location"].startswith("/queue")
+    )
+    shown = (await noa.get(f"/queue?at=receipt/{refs.over}")).text
+    assert shown.count("data-question") == chosen.text.count("data-question") - 1
+    assert "/undo" in shown
+
+
+async def test_after_a_decision_nobody_is_led_to_another_site(noa: httpx.AsyncClient, token: Token, refs: Refs) -> None:
+    found = (await noa.get(f"/api/receipts/{refs.over}")).json()
+    page = await noa.get(f"/receipts/{refs.over}")
+    one = next(each for each in found["exceptions"] if each["severity"] == "decision")
+    given = {
+        "csrf": token(page.text),
+        "version": str(found["version"]),
+        "decision": "accept",
+        "reason": "seen",
+        "next": "//evil.test/x",
+    }
+    assert (await noa.post(f"/receipts/{refs.over}/exceptions/{one['id']}", data=given)).headers["location"] == "/"
