@@ -61,6 +61,11 @@ class Container(Kept, Base):
     free_until: Mapped[datetime | None] = mapped_column(UtcTime)
     """End of the time for which the line asks nothing."""
 
+    @property
+    def ref(self) -> str:
+        """What people call it by."""
+        return self.number
+
     site: Mapped[Site] = relationship(lazy="selectin")
     location: Mapped[Location | None] = relationship(lazy="selectin")
     client: Mapped[Party | None] = relationship(lazy="selectin")
@@ -103,7 +108,7 @@ class ContainerEvent(Kept, Base):
     """Rows of `sha256`."""
     note: Mapped[str | None] = mapped_column(Text)
     said_by: Mapped[str] = mapped_column(Text, default="user", server_default="user")
-    """`user`, `box`, `api` or `system`."""
+    """`user`, `box` or `system`."""
     by: Mapped[str | None] = mapped_column(Text)
     """Login."""
     box_id: Mapped[str | None] = mapped_column(ForeignKey("box.id"))
@@ -115,5 +120,10 @@ class ContainerEvent(Kept, Base):
     review_reason: Mapped[str | None] = mapped_column(Text)
     """Code of what stood against it, a translation key."""
     review_detail: Mapped[str | None] = mapped_column(Text)
+
+    @property
+    def ref(self) -> str:
+        """What the log calls it by."""
+        return self.uid
 
     container: Mapped[Container | None] = relationship(lazy="selectin")
