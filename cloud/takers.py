@@ -3,8 +3,10 @@
 from cloud.blobs.refs import note_blob
 from cloud.boxes.commands import record_result
 from cloud.boxes.health import note_health
-from cloud.boxes.received import Takers
+from cloud.boxes.received import JobTakers, Takers
 from cloud.clocks.notes import note_anchor, note_boot
+from cloud.trade.gate_job import GateTaker
+from sync_protocol.movements import GATE
 
 TAKERS: Takers = {
     "run": (note_boot,),
@@ -13,3 +15,8 @@ TAKERS: Takers = {
     "command": (record_result,),
     "blob": (note_blob,),
 }
+
+JOB_TAKERS: JobTakers = {
+    GATE: GateTaker(),
+}
+"""By kind of job, beside receipts."""
