@@ -23,6 +23,8 @@ from cloud.cli.boxes import boxes as cloud_boxes
 from cloud.cli.branch import branch as cloud_branch
 from cloud.cli.commands import command as cloud_command
 from cloud.cli.commands import commands as cloud_commands
+from cloud.cli.evidence import export as export_command
+from cloud.cli.evidence import verify_bundle
 from cloud.cli.hooks import hooks_app
 from cloud.cli.jobs import jobs_app
 from cloud.cli.people import key_app, user_app
@@ -64,6 +66,7 @@ cloud_app.command("export")(cloud_imports.export)
 cloud_app.command("template")(cloud_imports.template)
 cloud_app.add_typer(jobs_app, name="jobs", help="Work in the background.")
 cloud_app.add_typer(hooks_app, name="webhooks", help="Other programs that are told what happens.")
+app.command("export")(export_command)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Database = Annotated[str, typer.Option("--db", envvar="TALLYBOX_DATABASE_URL", help="sqlite:///FILE or postgresql://...")]
@@ -507,24 +510,30 @@ def cloud_box(
 
 @app.command()
 def verify(
-    ref: Annotated[str | None, typer.Argument(help="A receipt, for example GR-2026-000001.")] = None,
+    words: Annotated[list[str] | None, typer.Argument(metavar="[receipt] REF | bundle FILE", show_default=False)] = None,
     db: Annotated[str | None, typer.Option("--db", envvar="TALLYBOX_DATABASE_URL", help="Where the receipt is.")] = None,
     file: Annotated[Path | None, typer.Option(help="A file made by `edge journal export` instead.")] = None,
-    key: Annotated[Path | None, typer.Option(help="With --file: the box's public key or certificate (PEM).")] = None,
+    key: Annotated[
+        list[Path] | None, typer.Option(help="Of a file: the box's public key or certificate, or its authority's (PEM).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Recompute a receipt from its signed entries, and decode every raw frame again; or prove an exported journal.
+    """Recompute a receipt from its signed entries, and decode every raw frame again; or prove what was exported: a receipt's
+    bundle, a journal.
 
     Exit 1 when it does not verify.
     """
+    ref = _named(words or [])
+    if isinstance(ref, Path):
+        raise typer.Exit(0 if verify_bundle(ref, key or [], as_json=as_json) else NO)
     if file is not None:
         from edge.journal.proving import prove
 
-        ok, found, text = prove(file, key)
+        ok, found, text = prove(file, key[0] if key else None)
         print(json.dumps(found) if as_json else text)
         raise typer.Exit(0 if ok else NO)
     if ref is None or db is None:
-        _fail("give a receipt and --db, or --file", 2)
+        _fail("give a receipt and --db, `bundle FILE` and --key, or --file", 2)
     from cloud.db.engine import open_sessions
     from cloud.receiving.verify import VerifyReport, verify_receipt
 
@@ -551,6 +560,18 @@ def verify(
     raise typer.Exit(0 if ok else NO)
 
 
+def _named(words: list[str]) -> str | Path | None:
+    """A receipt's number, or the file of a bundle."""
+    match words:
+        case []:
+            return None
+        case [ref] | ["receipt", ref]:
+            return ref
+        case ["bundle", name]:
+            return Path(name)
+    _fail("give a receipt and --db, `bundle FILE` and --key, or --file", 2)
+
+
 def _decoded_again(field: Any) -> bool | None:
     """Whether the frame's raw bytes give the same value through the driver; None where there is nothing to decode."""
     from drivers import registry
@@ -565,6 +586,17 @@ def _decoded_again(field: Any) -> bool | None:
     return any(isinstance(one, Reading) and str(one.value) == field.read_value for one in decoded)
 
 
+def _source(field: Any) -> str:
+    match field.mode:
+        case "device":
+            return str(field.device)
+        case "derived":
+            return f"follows: {field.formula}"
+        case "override":
+            return f"typed by {field.by} against {field.device}: {field.reason}"
+    return f"typed by {field.by}: {field.reason}"
+
+
 def _print_report(report: Any, again: list[bool | None], *, ok: bool) -> None:
     print(f"{report.ref}  {report.state}  {'VERIFIED' if ok else 'DOES NOT VERIFY'}")
     for name, time in (("opened", report.opened), ("finished", report.finished)):
@@ -573,7 +605,7 @@ def _print_report(report: Any, again: list[bool | None], *, ok: bool) -> None:
         print(f"  ! {problem}")
     for field, result in zip(report.fields, again, strict=True):
         where = f"line {field.line}" if field.line is not None else "header"
-        source = field.device if field.mode == "device" else f"typed by {field.by}: {field.reason}"
+        source = _source(field)
         print(f"  {where:8} {field.field:10} {field.value} {field.unit or ''}  [{source}]")
         print(f"           {field.time}; received {field.received_at}; the box's clock showed {field.box_time} ({field.clock})")
         raw = "" if result is None else f", raw bytes {'decode to the same' if result else 'DECODE TO SOMETHING ELSE'}"

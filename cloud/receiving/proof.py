@@ -69,12 +69,14 @@ class Prover:
     _entries: dict[EntryId, JournalEntry] = field(default_factory=dict)
     _verdicts: dict[int, tuple[Verdict, Verdict, str | None]] = field(default_factory=dict)
     _keys: dict[bytes, Verify] = field(default_factory=dict)
+    _spkis: dict[bytes, bytes] = field(default_factory=dict)
 
     async def load(self, wanted: Iterable[EntryId]) -> None:
         """Read these entries, everything that came in the same batches, and the chains of their runs; may be called again."""
         if not self._keys:
             keys = await self.session.scalars(select(BoxKey).where(BoxKey.box_id == self.box))
-            self._keys = {key.key_id: signing.verifier(key.spki) for key in keys}
+            self._spkis = {key.key_id: key.spki for key in keys}
+            self._keys = {key_id: signing.verifier(spki) for key_id, spki in self._spkis.items()}
         seqs: dict[RunId, set[int]] = {}
         for at in wanted:
             if at.seq <= BIGGEST and at not in self._entries:
@@ -86,6 +88,25 @@ class Prover:
             needed = asked.union(*(range(batch.first, batch.until) for batch in batches.values()))
             for part in batched(sorted(needed), AT_ONCE):
                 await self._read(run, part)
+
+    def batch(self, at: EntryId) -> StoredBatch | None:
+        """The batch that brought an entry that was loaded."""
+        return self._runs[at.run].covering(at.seq) if at.run in self._runs else None
+
+    def frame(self, batch: StoredBatch) -> bytes:
+        """A batch as it was sent; its entries must have been loaded."""
+        places = (EntryId(RunId(batch.run), seq) for seq in range(batch.first, batch.until))
+        contents = [self._entries[place].content for place in places if place in self._entries]
+        body = body_of(batch.header_line, contents)
+        return len(batch.signature).to_bytes(2, "big") + batch.signature + batch.key_id + body
+
+    def batches(self, run: RunId) -> Sequence[StoredBatch]:
+        """All batches of a run of which something was loaded, in the order of their ends."""
+        return self._runs[run].batches
+
+    def key(self, key_id: bytes) -> bytes | None:
+        """The public key (SubjectPublicKeyInfo, DER) that the box had under this id."""
+        return self._spkis.get(key_id)
 
     def stored(self, at: EntryId) -> JournalEntry | None:
         """One of the entries that were loaded, whatever it proves."""
@@ -118,10 +139,8 @@ class Prover:
     def _check(self, batch: StoredBatch) -> tuple[Verdict, Verdict, str | None]:
         places = [EntryId(RunId(batch.run), seq) for seq in range(batch.first, batch.until)]
         rows = [self._entries[place] for place in places if place in self._entries]
-        body = body_of(batch.header_line, [row.content for row in rows])
-        frame = len(batch.signature).to_bytes(2, "big") + batch.signature + batch.key_id + body
         try:
-            opened = unseal(frame, self._keys.get)
+            opened = unseal(self.frame(batch), self._keys.get)
         except (SignatureFault, UnknownKey, FrameFault) as exc:
             # A frame's fault too: the signature is checked first, and whatever is wrong behind it is not what was stored.
             return "bad", "bad", str(exc)

@@ -37,7 +37,11 @@ async def receipt_events(session: AsyncSession, receipt: Receipt) -> list[tuple[
 async def decision_problems(session: AsyncSession, receipt: Receipt) -> list[str]:
     """`event_changed:<id>`, `decision_not_logged:<check>`, `decision_differs:<check>`, `exception_differs:<check>`,
     `exception_missing:<check>`."""
-    events = await receipt_events(session, receipt)
+    return judge_decisions(receipt, await receipt_events(session, receipt))
+
+
+def judge_decisions(receipt: Receipt, events: Sequence[tuple[Event, str | None]]) -> list[str]:
+    """As `decision_problems`, of events at hand, each with the hash before it (None: it has no place in the log yet)."""
     problems = [f"event_changed:{row.id}" for row, before in events if before is not None and link(before, row) != row.hash]
     problems += [f"{code}:{row.check}" for row in receipt.exceptions for code in _decided(row, [row for row, _ in events])]
     found = _last_found([row for row, _ in events])
