@@ -1,26 +1,53 @@
-"""What is wrong with a line at the moment it is entered: not ordered, past its date, more than ordered. Exact decimals."""
+"""The shared checks as the box shows them: which stop a line, which ask for a reason, and how far a limit is missed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
+from edge.jobs.facts import facts_of
+from edge.jobs.moment import Context
 from edge.jobs.receive import Line, ReceiveJob
-from edge.mirror.view import MasterView
 from sync_protocol.errors import TextFault
-from sync_protocol.masters import Order, Product
-from sync_protocol.quantity import UNITS, Quantity, decimal, plain
-from sync_protocol.steps import FieldValue
+from sync_protocol.quantity import Quantity, plain
+from sync_protocol.receiving.checks import findings
+from sync_protocol.receiving.finding import Finding
+from sync_protocol.receiving.settings import Severity
 
-ROUND_TO: Final = 9
-"""Decimals kept where a unit has no finite decimal form in another (ounces to kilograms): a billionth of the unit."""
+AT_THE_END: Final = frozenset({"under_tolerance", "kept_by_operator", "no_lines"})
+"""Checks that say nothing yet while lines come in."""
+
+WITHOUT_AMOUNT: Final = frozenset(
+    {
+        "product_unknown",
+        "product_not_on_order",
+        "product_not_on_notice",
+        "code_unknown",
+        "code_of_other_product",
+        "code_ambiguous",
+        "code_learned",
+        "serial_in_stock",
+        "serial_not_announced",
+        "lot_blocked",
+        "lot_expiry_differs",
+        "expired",
+        "life_too_short",
+        "sscc_again",
+        "sscc_check_digit",
+    }
+)
+"""Checks that a line can fail before its amount is there."""
+
+REASON_GIVEN: Final = frozenset({"damaged", "code_learned"})
+"""Checks whose reason the operator gave with the step that they speak of: it is not asked for twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A failed check: `unexpected_item`, `expired` or `over_receipt`, with its limit and by how much it is missed.
+    """A failed check of a line, or of the receipt (`line` None), with its limit and by how much it is missed.
 
-    For `over_receipt` the numbers are amounts in `unit`; for `expired` the limit is a date and the difference days.
+    By `form`: amounts in `unit`, ISO dates (the difference in days), or plain text. `decided` is a supervisor's word.
     """
 
     code: str
@@ -28,70 +55,88 @@ class Check:
     found: str | None = None
     difference: str | None = None
     unit: str | None = None
+    form: Literal["amount", "date", "text"] = "text"
+    line: int | None = None
+    severity: Severity = Severity.DECISION
+    decided: Literal["accept", "refuse"] | None = None
+
+    @property
+    def stops(self) -> bool:
+        """The line cannot be kept as it is."""
+        return self.severity is Severity.STOP or self.decided == "refuse"
+
+    @property
+    def asks(self) -> bool:
+        """The line is kept only with a reason, or with a supervisor's word."""
+        open_yet = self.severity is Severity.DECISION and self.decided is None
+        return open_yet and self.code not in REASON_GIVEN
+
+    @property
+    def holds(self) -> bool:
+        return self.stops or self.asks
+
+    @property
+    def decidable(self) -> bool:
+        """Whether a supervisor's word can be asked for."""
+        return self.severity is Severity.DECISION and self.decided is None
 
 
-def quantity_of(field: FieldValue) -> Quantity:
-    """The amount that a field holds; raises TextFault when it is none."""
-    return Quantity(decimal(field.value), field.unit or "1")
+Failed = Mapping[int | None, tuple[Check, ...]]
 
 
-def in_unit(amount: Quantity, unit: str) -> Decimal:
-    """The amount in another unit: exact where it can be, else rounded half to even at `ROUND_TO`.
+def all_checks(job: ReceiveJob, context: Context) -> Failed:
+    """Every failed check by the line that it is said of; None: of the receipt as a whole."""
+    found: dict[int | None, list[Check]] = {}
+    for finding in findings(facts_of(job, context)):
+        found.setdefault(finding.line, []).append(_shown(job, finding))
+    return {number: tuple(checks) for number, checks in found.items()}
 
-    Raises TextFault across dimensions.
-    """
+
+def line_checks(job: ReceiveJob, line: Line, failed: Failed) -> tuple[Check, ...]:
+    """What is to be said of a line while lines come in: nothing that is only for information."""
+    checks = (one for one in failed.get(line.number, ()) if one.severity is not Severity.INFO and one.code not in AT_THE_END)
+    if line.measured is None and line is job.current:
+        return tuple(one for one in checks if one.code in WITHOUT_AMOUNT)
+    return tuple(checks)
+
+
+def failed_checks(job: ReceiveJob, line: Line, context: Context) -> tuple[Check, ...]:
+    """Every check that the line fails now."""
+    return line_checks(job, line, all_checks(job, context))
+
+
+def _shown(job: ReceiveJob, finding: Finding) -> Check:
+    word = job.decided(finding.check, finding.line)
+    said = {
+        "line": finding.line,
+        "severity": finding.severity,
+        "decided": word.step.decision if word is not None else None,
+    }
+    limit, found = finding.expected, finding.found
+    if limit is not None and found is not None:
+        for read in (_amounts, _dates):
+            if (values := read(limit, found)) is not None:
+                return Check(finding.check, **values, **said)  # type: ignore[arg-type]
+    return Check(finding.check, limit, found, **said)  # type: ignore[arg-type]
+
+
+def _amounts(limit: str, found: str) -> dict[str, str] | None:
     try:
-        return amount.to(unit).value
+        allowed, there = Quantity.parse(limit), Quantity.parse(found)
     except TextFault:
-        return amount.to(unit, decimals=ROUND_TO).value
-
-
-def is_weighed(product: Product) -> bool:
-    """Whether the product is received by weight."""
-    return UNITS.get(product.unit, ("", None))[0] == "mass"
-
-
-def failed_checks(job: ReceiveJob, line: Line, masters: MasterView, today: date) -> tuple[Check, ...]:
-    """Every check that the line fails now. A receipt whose order the box no longer knows is checked by the cloud alone."""
-    found: list[Check] = []
-    order = masters.order(job.order) if job.order else None
-    if order is not None and not any(row.product == line.item.product for row in order.lines):
-        found.append(Check("unexpected_item"))
-    if line.item.expiry is not None and (past := (today - date.fromisoformat(line.item.expiry.value)).days) > 0:
-        found.append(Check("expired", limit=line.item.expiry.value, found=today.isoformat(), difference=str(past)))
-    if order is not None and line.amount is not None and (over := _over_receipt(job, line, order, masters)):
-        found.append(over)
-    return tuple(found)
-
-
-def received_here(job: ReceiveJob, sku: str, unit: str, *, up_to: int | None = None) -> Decimal:
-    """What this job's live lines hold of a product, in `unit`; amounts of another dimension are left out."""
-    total = Decimal(0)
-    for line in job.lines:
-        if line.item.product != sku or line.discarded is not None or line.amount is None:
-            continue
-        if up_to is not None and line.number > up_to:
-            continue
-        amount = quantity_of(line.amount)
-        if amount.dimension == UNITS.get(unit, ("", None))[0]:
-            total += in_unit(amount, unit)
-    return total
-
-
-def _over_receipt(job: ReceiveJob, line: Line, order: Order, masters: MasterView) -> Check | None:
-    sku = line.item.product
-    rows = [row for row in order.lines if row.product == sku]
-    product = masters.product(sku)
-    if not rows or product is None:
         return None
-    unit = rows[0].unit
-    ordered = sum((in_unit(Quantity(decimal(row.quantity), row.unit), unit) for row in rows), Decimal(0))
-    posted = sum((in_unit(Quantity(decimal(row.received), row.unit), unit) for row in rows), Decimal(0))
-    limit = ordered * (1 + decimal(product.over_tolerance))
-    total = posted + received_here(job, sku, unit, up_to=line.number)
-    if total <= limit:
+    if allowed.unit != there.unit:
         return None
-    return Check("over_receipt", limit=_short(limit), found=_short(total), difference=_short(total - limit), unit=unit)
+    values = {"limit": allowed.value, "found": there.value, "difference": abs(there.value - allowed.value)}
+    return {name: _short(value) for name, value in values.items()} | {"unit": allowed.unit, "form": "amount"}
+
+
+def _dates(limit: str, found: str) -> dict[str, str] | None:
+    try:
+        days = abs((date.fromisoformat(found) - date.fromisoformat(limit)).days)
+    except ValueError:
+        return None
+    return {"limit": limit, "found": found, "difference": str(days), "form": "date"}
 
 
 def _short(value: Decimal) -> str:

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Final, Protocol
 
 import structlog
@@ -17,9 +17,11 @@ from drivers.api import Kind
 from edge.clock import Clock
 from edge.devices.live import Captured, Hub, LiveValue
 from edge.errors import JobRefused, JournalFault, TakeRefused
+from edge.jobs.awaiting import Awaits, awaits
 from edge.jobs.checks import Check, failed_checks
-from edge.jobs.engine import Awaits, Context, awaits
 from edge.jobs.kinds import Act, Job, JobKind, Scene
+from edge.jobs.moment import Context
+from edge.jobs.movement.kinds import MOVEMENT_KINDS
 from edge.jobs.news import News, Outcome, Sound
 from edge.jobs.numbers import Numbers
 from edge.jobs.overlay import Overlay, Stock
@@ -63,7 +65,7 @@ class DeskSeams:
     clock: Clock
     entropy: Callable[[int], bytes]
     drafts: DraftStore = field(default_factory=NoDrafts)
-    kinds: Sequence[JobKind] = (ReceiveKind(),)
+    kinds: Sequence[JobKind] = (ReceiveKind(), *MOVEMENT_KINDS)
     numbers: NumberStore = field(default_factory=NoNumbers)
 
 
@@ -141,7 +143,7 @@ class JobDesk:
         job, context = self.job, self.context()
         if job is None or job.current is None:
             return ()
-        return failed_checks(job, job.current, context.masters, context.today)
+        return failed_checks(job, job.current, context)
 
     def stock(self) -> Stock:
         """What lies where: the mirror's stock with what this box did since."""
@@ -155,8 +157,14 @@ class JobDesk:
         return self._numbers.next(self.masters().prefix())
 
     def context(self) -> Context:
-        today: date = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, self._zone).date()
-        return Context(self.masters(), today, Moment(self._boot, self.clock.now_ns()))
+        at, clk = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, self._zone), self.clock.stamp()["clk"]
+        now = Moment(self._boot, self.clock.now_ns())
+        return Context(self.masters(), at.date(), now, at if clk.s != "none" else None)
+
+    def scene(self, by: str) -> Scene:
+        """What this person's commands are decided by now."""
+        context = self.context()
+        return Scene(context.masters, context.today, context.now, by, self.stock(), context.at)
 
     def live(self) -> LiveValue | None:
         """The station's scale; None where there is none."""
@@ -192,8 +200,6 @@ class JobDesk:
                 return done
             if kind not in self._kinds:
                 raise JobRefused("no_such_action", action=kind[:40])
-            if len(self._open) >= MAX_OPEN:
-                raise JobRefused("too_many_jobs", limit=str(MAX_OPEN))
             before, self._in_hand = self._in_hand, None
             try:
                 return await self._carry_out(command, by=by, cmd=cmd, kind=self._kinds[kind])
@@ -258,10 +264,10 @@ class JobDesk:
         return None
 
     async def _carry_out(self, command: object, *, by: str, cmd: str, kind: JobKind | None = None) -> Job:
-        held = self.in_hand or Held(kind or self._kind_for(command), self._kind_new(kind or self._kind_for(command)))
+        held = self.in_hand or self._new(kind or self._kind_for(command))
         if not held.kind.takes(command):
             raise JobRefused("not_now", awaited=self.asked())
-        act = held.kind.decide(held.job, command, self._scene(by))
+        act = held.kind.decide(held.job, command, self.scene(by))
         after, steps = held.job, [step for step in (act.step, *act.more) if step is not None]
         for number, step in enumerate(steps, 1):
             # The command is done with its last step: after a power cut between them it is not taken for done.
@@ -282,8 +288,10 @@ class JobDesk:
             raise JobRefused("not_now", awaited=self.asked())
         return kind
 
-    def _kind_new(self, kind: JobKind) -> Job:
-        return kind.new(self._new_id())
+    def _new(self, kind: JobKind) -> Held:
+        if len(self._open) >= MAX_OPEN:
+            raise JobRefused("too_many_jobs", limit=str(MAX_OPEN))
+        return Held(kind, kind.new(self._new_id()))
 
     async def _write(self, held: Held, act: Act, *, by: str, cmd: str | None) -> Job:
         if act.step is None:  # pragma: no cover - the caller looked
@@ -376,10 +384,6 @@ class JobDesk:
             return Held(kind, after) if after is not None else None
         log.warning("draft_unreadable", job=job_id)
         return None
-
-    def _scene(self, by: str) -> Scene:
-        context = self.context()
-        return Scene(context.masters, context.today, context.now, by, self.stock())
 
     def _new_id(self) -> str:
         return str(uuid7(self.clock.wall_ns() // 1_000_000, self._entropy(10)))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -38,13 +38,17 @@ class Job(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What decisions depend on besides the job. `stock` is the mirror's, with what this box did since."""
+    """What decisions depend on besides the job. `stock` is the mirror's, with what this box did since.
+
+    `at` is the time by the box's clock, None while nothing has set it.
+    """
 
     masters: MasterView
     today: date
     now: Moment
     by: str
     stock: Stock
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,19 @@ from pydantic import BaseModel, ValidationError
 
 from edge.errors import JobRefused
 from edge.jobs import commands as c
-from edge.jobs.engine import TABLE, Awaits, Context, Decision, awaits, decide
+from edge.jobs.awaiting import Awaits, Decision, awaits
+from edge.jobs.drafts import DRAFT_TEXT, Draft
+from edge.jobs.engine import TABLE, decide
 from edge.jobs.kinds import Act, Scene
-from edge.jobs.receive import DRAFT_TEXT, Draft, Moment, ReceiveJob, apply, fold
+from edge.jobs.moment import Context
+from edge.jobs.receive import Moment, ReceiveJob, apply, draft_fits, fold
 from edge.mirror.view import MasterView
 from sync_protocol.entries import StepEntry
 from sync_protocol.steps import RECEIVE, FieldValue, ReceiveStep, name_of
 
 _CHECK_FIELDS: Final = ("code", "limit", "found", "difference", "unit")
+_WEIGHED: Final[dict[Awaits, Callable[[FieldValue], c.Command]]] = {Awaits.WEIGHT: c.GiveWeight, Awaits.TARE: c.GiveTare}
+"""What the scale's weight is where it is awaited."""
 
 
 class ReceiveKind:
@@ -33,16 +38,19 @@ class ReceiveKind:
         return awaits(job, masters)
 
     def weighs(self, job: ReceiveJob, masters: MasterView) -> Callable[[FieldValue], c.Command]:
-        if (awaited := awaits(job, masters)) is not Awaits.WEIGHT:
+        awaited = awaits(job, masters)
+        if awaited not in _WEIGHED:
             raise JobRefused("not_now", awaited=awaited)
-        return c.GiveWeight
+        return _WEIGHED[awaited]
 
     def decide(self, job: ReceiveJob, command: c.Command, scene: Scene) -> Act:
-        decision = decide(job, command, Context(scene.masters, scene.today, scene.now))
-        return Act(decision.step, decision.draft, _remarks(decision))
+        decision = decide(job, command, Context(scene.masters, scene.today, scene.now, scene.at))
+        by = decision.by or scene.by
+        return Act(decision.step, decision.draft, _remarks(decision), by, decision.more)
 
     def apply(self, job: ReceiveJob, act: Act, at: Moment, command: str | None) -> ReceiveJob:
-        return apply(job, cast("ReceiveStep", act.step), at, command=command, kept=act.remarks.get("kept_because"))
+        kept = act.remarks.get("kept_because")
+        return apply(job, cast("ReceiveStep", act.step), at, command=command, kept=kept, by=act.by)
 
     def fold(self, job: ReceiveJob, entries: Iterable[StepEntry]) -> ReceiveJob:
         return fold(job, entries)
@@ -61,15 +69,13 @@ class ReceiveKind:
 
     def with_draft(self, job: ReceiveJob, draft: Draft | None, *, command: str | None, by: str | None) -> ReceiveJob:
         # Kept with the draft, so that the command is known again after a restart, as a step's is from the journal.
-        kept = replace(draft, cmd=command) if draft is not None else None
+        kept = replace(draft, cmd=command, at=job.steps) if draft is not None else None
         commands = job.commands | {command} if command else job.commands
         return replace(job, draft=kept, commands=commands, by=job.by or by)
 
     def restored(self, job: ReceiveJob, draft: Draft) -> ReceiveJob | None:
-        # A draft is older than a step that was written after it: it fits only the stage it was made in.
-        if job.current is not None or (draft.kind == "order") != (job.steps == 0):
-            return None
-        return self.with_draft(job, draft, command=draft.cmd, by=None)
+        # A draft is older than a step that was written after it: it fits only where it was made.
+        return self.with_draft(job, draft, command=draft.cmd, by=None) if draft_fits(job, draft) else None
 
 
 def _remarks(decision: Decision) -> dict[str, Any]:

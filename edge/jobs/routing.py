@@ -1,19 +1,18 @@
 """Scans and command codes to commands of the job: what was meant is told from the code, and every scan is answered."""
 
-from collections.abc import Callable
-from decimal import Decimal
+import asyncio
 from typing import Final
 
 from edge.devices.live import Captured
 from edge.errors import JobRefused, JournalFault
 from edge.jobs import commands as c
+from edge.jobs.awaiting import Awaits
+from edge.jobs.badges import person_of
 from edge.jobs.desk import JobDesk
-from edge.jobs.engine import Awaits
+from edge.jobs.movement.routing import route_smaller, tell_asked
 from edge.jobs.news import Sound
+from edge.jobs.scanned import SHOWN, command_of, sheet_command
 from edge.jobs.scans import EFFECTS, Effect, Scan, classify
-from sync_protocol.errors import TextFault
-from sync_protocol.quantity import decimal
-from sync_protocol.steps import FieldValue
 from sync_protocol.wiretext import clean
 
 SAME_SCAN_NS: Final = 2_000_000_000
@@ -21,9 +20,6 @@ SAME_SCAN_NS: Final = 2_000_000_000
 
 ABANDON_NS: Final = 10_000_000_000
 """Giving up a whole receipt by a code takes two scans of it, at most this far apart."""
-
-SHOWN: Final = 40
-"""Characters of a scanned text that a message repeats."""
 
 
 class Routing:
@@ -37,14 +33,15 @@ class Routing:
     async def route(self, captured: Captured) -> None:
         """Act on one scan. Never raises for what a person can scan; the outcome says how it ended."""
         desk, now = self._desk, self._desk.clock.now_ns()
-        scan = classify(captured.reading, desk.masters())
+        scan = classify(captured.reading, desk.masters(), desk.job.supplier if desk.job is not None else None)
         if self._repeated(scan.text, now):
             return
         if desk.operator is None:
             desk.tell(Sound.REJECTED, "scan.signed_out")
             return
         try:
-            await self._act(scan, str(captured.entry), desk.operator)
+            if not await route_smaller(desk, captured, desk.operator):
+                await self._act(scan, str(captured.entry), desk.operator)
         except JobRefused as exc:
             desk.tell(Sound.REJECTED, f"refused.{exc.code}", **exc.values)
         except JournalFault:
@@ -68,24 +65,16 @@ class Routing:
             self._desk.tell(Sound.REJECTED, "scan.wrong", scanned=scan.kind, awaited=awaited)
         elif effect is Effect.COMMAND:
             await self._command(scan.key, awaited, by, entry)
+        elif effect is Effect.BADGE:
+            await self._badge(scan.text, by, entry)
         else:
-            await self._do(self._meant(effect, scan, entry, awaited), by, entry)
+            await self._do(command_of(effect, scan, entry, awaited), by, entry)
 
-    def _meant(self, effect: Effect, scan: Scan, entry: str, awaited: Awaits) -> c.Command:
-        match effect:
-            case Effect.BEGIN:
-                return c.ChooseOrder(scan.key, entry)
-            case Effect.ITEM:
-                return c.ScanItem(scan.key, scan.text, entry, scan.lot, scan.expiry)
-            case Effect.DOCUMENT:
-                return c.GiveDocument(FieldValue(value=scan.text[:256], mode="device", reading=entry))
-            case Effect.LOT:
-                return c.GiveLot(FieldValue(value=scan.text[:256], mode="device", reading=entry))
-            case Effect.COUNT:
-                return c.GiveCount(_count(scan.key))
-            case Effect.REASON:
-                return c.NoDocument(scan.key) if awaited is Awaits.DOCUMENT else c.ConfirmLine(scan.key)
-        return c.AddAgain()
+    async def _badge(self, text: str, by: str, entry: str) -> None:
+        person = await asyncio.to_thread(person_of, text, self._desk.masters())
+        if person is None:
+            raise JobRefused("unknown_badge")
+        await self._do(c.ShowBadge(person.login, entry), by, entry)
 
     async def _command(self, name: str, awaited: Awaits, by: str, entry: str) -> None:
         if name == "TAKE":
@@ -93,23 +82,10 @@ class Routing:
             self._answer()
         elif name == "ABANDON":
             await self._abandon(by, entry)
-        elif (command := self._sheet(name, awaited)) is not None:
+        elif (command := sheet_command(name, awaited)) is not None:
             await self._do(command, by, entry)
         else:
             self._desk.tell(Sound.REJECTED, "scan.unknown_command", text=clean(name, SHOWN))
-
-    @staticmethod
-    def _sheet(name: str, awaited: Awaits) -> c.Command | None:
-        makers: dict[str, Callable[[], c.Command]] = {
-            "CONFIRM": c.AddAgain if awaited is Awaits.AGAIN else c.ConfirmLine,
-            "FINISH": c.FinishJob,
-            "UNDO": c.Undo,
-            "NODOC": lambda: c.NoDocument("not_supplied"),
-            "AGAIN": c.AddAgain,
-            "DROP": c.Drop,
-        }
-        maker = makers.get(name)
-        return maker() if maker else None
 
     async def _abandon(self, by: str, entry: str) -> None:
         now = self._desk.clock.now_ns()
@@ -130,15 +106,17 @@ class Routing:
         tell_next(self._desk)
 
 
+_ASKS: Final = frozenset(
+    {Awaits.AGAIN, Awaits.LOT, Awaits.EXPIRY, Awaits.PALLET, Awaits.CODE, Awaits.SUPERVISOR, Awaits.REMAINDER}
+)
+"""Inputs that are a question: the operator must look."""
+
+
 def tell_next(desk: JobDesk) -> None:
     """The outcome of an accepted command: what comes next, and whether the operator must look."""
+    if desk.in_hand is not None and desk.job is None:
+        tell_asked(desk)
+        return
     awaited = desk.awaited()
-    asks = awaited in {Awaits.AGAIN, Awaits.LOT, Awaits.EXPIRY} or bool(desk.failed_checks())
+    asks = awaited in _ASKS or any(check.holds for check in desk.failed_checks())
     desk.tell(Sound.LOOK_HERE if asks else Sound.ACCEPTED, f"next.{awaited}")
-
-
-def _count(text: str) -> Decimal:
-    try:
-        return decimal(text)
-    except TextFault as exc:
-        raise JobRefused("not_an_amount", value=clean(text, SHOWN)) from exc

@@ -3,7 +3,7 @@
 from cloud.receiving.checks import CHECKS
 from cloud.receiving.machine import RECEIPT
 from edge.jobs import checks
-from edge.jobs.engine import Awaits
+from edge.jobs.awaiting import Awaits
 from edge.jobs.reasons import COUNTED, REASONS, TYPED, UNDO
 from edge.jobs.receive import STAGES, Stage
 from edge.jobs.weighing import WeightState

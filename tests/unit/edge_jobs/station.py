@@ -28,7 +28,10 @@ MORNING_NS = 1_795_334_400 * SECOND
 
 OIL, RICE, BOLT, FLOUR, CRATE = "OIL-5L", "RICE-25", "BOLT-M8", "FLOUR-1", "CRATE"
 OIL_GTIN, RICE_GTIN, BOLT_GTIN = "07290001234565", "07290001234572", "07290001234589"
+DRILL, DRILL_GTIN, UNKNOWN_GTIN = "DRILL-18V", "07290001234600", "07290001234990"
 ORDER, OTHER_ORDER = "PO-2026-0041", "PO-2026-0042"
+NOTICE, CONTAINER = "ASN-2026-0007", "MSKU1234565"
+PALLET, LOOSE_PALLET = "372900010000004174", "372900010000004242"
 PIN_HASH = ""
 
 
@@ -197,6 +200,36 @@ def masters(pin_hash: str = PIN_HASH, **changes: object) -> MasterView:
         ("code", f"gtin:{OIL_GTIN}", {"scheme": "gtin", "code": OIL_GTIN, "product": OIL}),
         ("code", f"gtin:{RICE_GTIN}", {"scheme": "gtin", "code": RICE_GTIN, "product": RICE}),
         ("code", f"gtin:{BOLT_GTIN}", {"scheme": "gtin", "code": BOLT_GTIN, "product": BOLT}),
+        (
+            "product",
+            DRILL,
+            {"sku": DRILL, "name": "Drill 18 V", "name_he": "מקדחה 18 וולט", "unit": "{pcs}", "tracking": "serial"},
+        ),
+        ("code", f"gtin:{DRILL_GTIN}", {"scheme": "gtin", "code": DRILL_GTIN, "product": DRILL}),
+        ("code", "own:BOX-12", {"scheme": "own", "code": "BOX-12", "product": BOLT, "pack": "12"}),
+        ("code", "own:TWO", {"scheme": "own", "code": "TWO", "product": BOLT, "others": [CRATE]}),
+        ("packaging", "EUR", {"code": "EUR", "name": "Euro pallet", "name_he": "משטח אירו", "tare": "22.5"}),
+        ("lot", f"{OIL}:L-OLD", {"product": OIL, "code": "L-OLD", "expiry": "2027-01-31", "status": "released"}),
+        ("lot", f"{DRILL}:SN-77", {"product": DRILL, "code": "SN-77", "status": "released", "serial": True, "in_stock": True}),
+        ("delivery", "S-1:DN-OLD", {"supplier": "S-1", "document": "DN-OLD", "receipt": "old", "ref": "GR-2026-0003"}),
+        (
+            "notice",
+            NOTICE,
+            {
+                "ref": NOTICE,
+                "supplier": "S-1",
+                "order": ORDER,
+                "document": "DN-2291/7",
+                "container": CONTAINER,
+                "seals": ["SL-88"],
+                "expected_at": "2026-11-22T07:30:00+00:00",
+                "lines": [
+                    {"line": "1", "product": RICE, "quantity": "10", "unit": "kg", "order_line": "2", "sscc": PALLET},
+                    {"line": "2", "product": BOLT, "quantity": "40", "unit": "{pcs}", "order_line": "3", "sscc": PALLET},
+                    {"line": "3", "product": DRILL, "quantity": "2", "unit": "{pcs}", "serials": ["SN-1", "SN-2"]},
+                ],
+            },
+        ),
         ("code", "own:CR-7", {"scheme": "own", "code": "CR-7", "product": CRATE}),
         (
             "order",

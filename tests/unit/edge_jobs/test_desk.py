@@ -9,7 +9,7 @@ from drivers.api import Flag, Kind, Reading
 from edge.devices.live import FRESH_NS, LinkState, LiveValue
 from edge.errors import JobRefused, JournalFault
 from edge.jobs import commands as c
-from edge.jobs.engine import Awaits
+from edge.jobs.awaiting import Awaits
 from edge.jobs.news import QUEUE_CAP, Changed, News, Outcome, Sound
 from edge.jobs.receive import Stage
 from edge.jobs.routing import Routing
@@ -18,7 +18,19 @@ from edge.jobs.weighing import WeightState, weight_state, why_not
 from edge.kiosk.store import KioskStore
 from sync_protocol.entries import StepEntry
 from sync_protocol.steps import receive_step
-from tests.unit.edge_jobs.station import BOLT_GTIN, OIL_GTIN, ORDER, SCALE, Station, TurnedClock, masters, oil_label
+from tests.unit.edge_jobs.station import (
+    BOLT_GTIN,
+    CONTAINER,
+    NOTICE,
+    OIL_GTIN,
+    ORDER,
+    PALLET,
+    SCALE,
+    Station,
+    TurnedClock,
+    masters,
+    oil_label,
+)
 
 
 async def scan(station: Station, text: str, **details: str) -> Outcome | None:
@@ -297,6 +309,12 @@ async def test_unknown_command_codes_are_named(station: Station) -> None:
         ("01" + OIL_GTIN, {"gtin": OIL_GTIN}, ScanKind.PRODUCT, "OIL-5L"),
         ("4006381333931", {"gtin": "04006381333931"}, ScanKind.UNKNOWN_PRODUCT, "04006381333931"),
         ("CR-7", {}, ScanKind.PRODUCT, "CRATE"),
+        (NOTICE, {}, ScanKind.NOTICE, NOTICE),
+        ("ASN:N-9", {}, ScanKind.NOTICE, "N-9"),
+        ("00" + PALLET, {"sscc": PALLET}, ScanKind.UNIT, PALLET),
+        ("00" + PALLET + "400" + ORDER, {"sscc": PALLET, "ai.400": "PO-X"}, ScanKind.UNIT, PALLET),
+        ("MSKU 123456-5", {}, ScanKind.CONTAINER, CONTAINER),
+        ("MSKU 123456-6", {}, ScanKind.TEXT, ""),
         ("TB-CMD:TAKE", {}, ScanKind.COMMAND, "TAKE"),
         ("TB-REASON:unreadable", {}, ScanKind.REASON, "unreadable"),
         ("TB-QTY:12", {}, ScanKind.COUNT, "12"),
@@ -311,18 +329,23 @@ def test_a_scan_is_what_its_content_says(text: str, details: dict[str, str], kin
 
 
 # What each kind of scan does while each input is awaited: all that is not named here is WRONG.
+ANYTHING = {Awaits.SERIAL: Effect.SERIAL, Awaits.ARRIVAL: Effect.ARRIVAL, Awaits.SUPERVISOR: Effect.BADGE}
 TABLE: dict[ScanKind, dict[Awaits, Effect]] = {
     ScanKind.COMMAND: dict.fromkeys(Awaits, Effect.COMMAND),
     ScanKind.NO_READ: dict.fromkeys(Awaits, Effect.READ_FAILED),
-    ScanKind.UNKNOWN_PRODUCT: dict.fromkeys(Awaits, Effect.UNKNOWN),
+    ScanKind.UNKNOWN_PRODUCT: dict.fromkeys(Awaits, Effect.UNKNOWN) | ANYTHING | {Awaits.ITEM: Effect.LEARN},
     ScanKind.ORDER: {Awaits.ORDER: Effect.BEGIN},
-    ScanKind.PRODUCT: {Awaits.ITEM: Effect.ITEM, Awaits.AGAIN: Effect.AGAIN},
+    ScanKind.NOTICE: {Awaits.ORDER: Effect.BEGIN_NOTICE},
+    ScanKind.UNIT: {Awaits.ITEM: Effect.UNIT, Awaits.PALLET: Effect.UNIT},
+    ScanKind.CONTAINER: {Awaits.ITEM: Effect.CONTAINER} | ANYTHING,
+    ScanKind.PRODUCT: {Awaits.ITEM: Effect.ITEM, Awaits.AGAIN: Effect.AGAIN} | ANYTHING,
     ScanKind.TEXT: {
         Awaits.ORDER: Effect.UNKNOWN,
-        Awaits.ITEM: Effect.UNKNOWN,
+        Awaits.ITEM: Effect.LEARN,
         Awaits.DOCUMENT: Effect.DOCUMENT,
         Awaits.LOT: Effect.LOT,
-    },
+    }
+    | ANYTHING,
     ScanKind.REASON: {Awaits.DOCUMENT: Effect.REASON, Awaits.CONFIRM: Effect.REASON},
     ScanKind.COUNT: {Awaits.COUNT: Effect.COUNT},
 }

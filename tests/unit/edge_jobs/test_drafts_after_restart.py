@@ -6,7 +6,7 @@ import pytest
 
 from edge.errors import JobRefused
 from edge.jobs import commands as c
-from edge.jobs.engine import Awaits
+from edge.jobs.awaiting import Awaits
 from edge.kiosk.store import KioskStore
 from sync_protocol.steps import FieldValue
 from tests.unit.edge_jobs.station import ORDER, RICE, RICE_GTIN, Station

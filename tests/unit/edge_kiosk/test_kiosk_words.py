@@ -8,13 +8,16 @@ from typing import ClassVar, Final
 import pytest
 
 import edge.kiosk
-from edge.jobs.engine import TABLE, Awaits
+from edge.jobs.awaiting import Awaits
+from edge.jobs.engine import TABLE
 from edge.jobs.news import Sound
 from edge.jobs.reasons import REASONS
 from edge.jobs.scans import ScanKind
 from edge.jobs.weighing import WeightState
 from edge.kiosk.sounds import RATE, TONES, render
 from edge.kiosk.texts import Words, catalogue, day, ltr
+from sync_protocol.receiving.settings import CHECKS
+from sync_protocol.steps import Arrival
 from tests.unit.edge_jobs.station import BOLT_GTIN, ORDER, RICE_GTIN, oil_label
 from tests.unit.edge_kiosk.conftest import PROGRAM, Kiosk
 
@@ -53,7 +56,8 @@ FAMILIES: Final = {
     "refused": [f"take_{state}" for state in WeightState if state is not WeightState.STABLE],
     "outcome": list(Sound),
     "reason": [code for codes in REASONS.values() for code in codes],
-    "check": ["unexpected_item", "expired", "over_receipt"],
+    "check": list(CHECKS),
+    "arrival": list(Arrival.model_fields),
 }
 
 
