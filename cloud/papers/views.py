@@ -141,7 +141,7 @@ class Differing:
     received: Amount
     rejected: Amount | None
     difference: Amount | None
-    """Received, less what was ordered (where nothing was: announced)."""
+    """Received, less what was announced; where nothing was, less what was open of the order."""
     reasons: tuple[str, ...] = ()
     """Codes of checks."""
 
