@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
 from edge.errors import EdgeError, JobRefused
@@ -24,7 +24,8 @@ _NEVER: Final = frozenset({"unknown_reason", "missing", "bad_field", "not_a_date
 _STATUS: Final[Mapping[str, int]] = {
     **dict.fromkeys(_NEVER, 422),
     **dict.fromkeys(("wrong_unit", "not_positive", "too_much", "code_too_long", "bad_command_id"), 422),
-    **dict.fromkeys(("unknown_order", "unknown_product", "no_such_action", "no_such_line"), 404),
+    **dict.fromkeys(("unknown_order", "unknown_product", "unknown_sheet", "no_such_action", "no_such_line"), 404),
+    **dict.fromkeys(("container_form", "container_category", "container_check_digit"), 422),
     "csrf": 403,
     "journal": 503,
     "full": 507,
@@ -41,13 +42,21 @@ def asked_by(text: str) -> str:
     return clean(text, 40)
 
 
+_Fields = TypeVar("_Fields", bound=BaseModel)
+
+
 async def read_asked(request: Request) -> Asked:
     """The fields of a JSON or form body. Raises JobRefused(`bad_field`)."""
+    return await read_fields(request, Asked)
+
+
+async def read_fields(request: Request, model: type[_Fields]) -> _Fields:
+    """The fields of a JSON or form body as this model has them. Raises JobRefused(`bad_field`)."""
     try:
         if request.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
-            return Asked.model_validate_json(await request.body() or b"{}")
+            return model.model_validate_json(await request.body() or b"{}")
         form = await request.form()
-        return Asked.model_validate(
+        return model.model_validate(
             {name: value for name, value in form.items() if not isinstance(value, UploadFile) and value}
         )
     except ValidationError as exc:

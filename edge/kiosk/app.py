@@ -13,6 +13,12 @@ A program signs in with `POST /api/signin` {login, pin}, keeps the cookie, sends
     POST /api/jobs/{id}/weight {value, unit, reason}   a typed weight, where the product allows it
     POST /api/jobs/{id}/confirm {reason?}              keep the line; against a failed check with a reason
     POST /api/jobs/{id}/discard {reason, line?} | undo | finish | abandon {reason}
+    POST /api/jobs {kind: put_away|move|count|gate, receipt? | sheet? | value? | direction?, cmd}   another kind of job
+    POST /api/jobs/{id}/place {value, reason} | goods | unit | row {key} | lot | no_lot | much {value, unit?} | all
+    POST /api/jobs/{id}/seal {value} | details {vehicle, driver, laden, damaged, note, direction} | picture {sha256} | pass
+    POST /api/jobs/{id}/release {login, pin}           a supervisor lets a container go that is on hold
+    POST /api/jobs/{id}/why {reason} | back | line {n} | finish | give_up {reason} | resume
+    POST /api/aside                                    back to the station's offer; the open job waits
     POST /api/locale {locale}, POST /api/signout, GET /events (edge.kiosk.stream), GET /health.json (no sign-in)
 
 `cmd` is the caller's id of one act (else `Idempotency-Key`): the same id again is answered and not done twice. Refusals are
@@ -39,6 +45,7 @@ from edge.kiosk.guard import Guard
 from edge.kiosk.live import Board, live_weight
 from edge.kiosk.pages import Pages
 from edge.kiosk.sessions import LONGEST_SESSION_NS, Session, Sessions, SignInRefused
+from edge.kiosk.smaller_routes import act_on_smaller, begin_smaller, is_smaller
 from edge.kiosk.state import as_json, station_state
 from edge.kiosk.stream import PageStream
 
@@ -239,9 +246,17 @@ def _add_actions(app: FastAPI, kiosk: Kiosk) -> None:
         answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
         return answer
 
+    @app.post("/api/aside")
+    async def aside(request: Request) -> Response:
+        session, _ = await kiosk.acting(request)
+        await deps.desk.lay_aside()
+        return answers.done(request, session)
+
     @app.post("/api/jobs")
     async def begin(request: Request) -> Response:
         session, asked = await kiosk.acting(request)
+        if await begin_smaller(deps.desk, request, by=session.login, cmd=kiosk.command_id(request, asked)):
+            return answers.done(request, session)
         command = c.ChooseOrder(asked.order or "")
         await deps.desk.do(command, by=session.login, cmd=kiosk.command_id(request, asked))
         tell_next(deps.desk)
@@ -251,6 +266,9 @@ def _add_actions(app: FastAPI, kiosk: Kiosk) -> None:
     async def act(job: str, action: str, request: Request) -> Response:
         session, asked = await kiosk.acting(request)
         cmd = kiosk.command_id(request, asked)
+        if action == "resume" or is_smaller(deps.desk, job):
+            await act_on_smaller(kiosk, request, job, action, by=session.login, cmd=cmd)
+            return answers.done(request, session)
         if action == "take":
             await deps.desk.take(by=session.login, cmd=cmd, job=job)
         elif action in ACTIONS:

@@ -7,6 +7,7 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from edge.jobs.movement.words import REASONS as SMALL_REASONS
 from edge.jobs.news import Outcome, Sound
 from edge.jobs.reasons import REASONS
 from edge.jobs.weighing import WeightState
@@ -46,7 +47,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._env.filters |= {"ltr": ltr, "isolated": isolated, "day": day}
-        self._env.globals |= {"asset": assets.url, "REASONS": REASONS, "SHAPES": SHAPES}
+        self._env.globals |= {"asset": assets.url, "REASONS": REASONS, "SHAPES": SHAPES, "SMALL_REASONS": SMALL_REASONS}
 
     def work(self, state: StationState, words: Words, *, csrf: str, cmd: str, outcome: Outcome | None) -> str:
         """The whole page of a signed-in operator."""

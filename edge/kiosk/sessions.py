@@ -97,18 +97,26 @@ class Sessions:
     async def sign_in(self, login: str, pin: str) -> tuple[str, Session]:
         """A new cookie and its session. Raises SignInRefused."""
         async with self._lock:
-            person = self._masters().person(login)
-            tries = self._tries.setdefault(person.login if person else "", _Tries())
-            if (left := tries.until_ns - self._clock.now_ns()) > 0:
-                raise SignInRefused(-(-left // 1_000_000_000))
-            if person is None or not await asyncio.to_thread(_right, pin, person.pin_hash):
-                await self._count_wrong(person, tries)
-            if person is None:  # pragma: no cover - _count_wrong has raised
-                raise SignInRefused(None)
-            if tries.count:
-                tries.count = 0
-                await self._store.set_failures(person.login, 0)
-            return await self._begin(person)
+            return await self._begin(await self._proved(login, pin))
+
+    async def prove(self, login: str, pin: str) -> Person:
+        """Who says that they are this person, and knows the PIN; nobody is signed in. Raises SignInRefused."""
+        async with self._lock:
+            return await self._proved(login, pin)
+
+    async def _proved(self, login: str, pin: str) -> Person:
+        person = self._masters().person(login)
+        tries = self._tries.setdefault(person.login if person else "", _Tries())
+        if (left := tries.until_ns - self._clock.now_ns()) > 0:
+            raise SignInRefused(-(-left // 1_000_000_000))
+        if person is None or not await asyncio.to_thread(_right, pin, person.pin_hash):
+            await self._count_wrong(person, tries)
+        if person is None:  # pragma: no cover - _count_wrong has raised
+            raise SignInRefused(None)
+        if tries.count:
+            tries.count = 0
+            await self._store.set_failures(person.login, 0)
+        return person
 
     async def _count_wrong(self, person: Person | None, tries: _Tries) -> None:
         tries.count += 1

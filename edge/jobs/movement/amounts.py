@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from edge.errors import JobRefused
-from edge.jobs.movement.words import ALL_THERE, COUNTED, known
+from edge.jobs.movement.words import ALL_THERE, COUNTED, TOUCHED, known
 from sync_protocol.errors import TextFault
 from sync_protocol.masters import Product
 from sync_protocol.quantity import UNITS, Quantity, decimal, plain
@@ -50,6 +50,6 @@ def checked_text(value: FieldValue) -> FieldValue:
     """A typed or scanned code; raises JobRefused(`bad_text`) when it is empty or longer than any."""
     if not value.value.strip() or len(value.value) > MAX_TYPED:
         raise JobRefused("bad_text", limit=str(MAX_TYPED))
-    if value.mode == "manual":
+    if value.mode == "manual" and value.reason != TOUCHED:
         known("typed", value.reason)
     return value

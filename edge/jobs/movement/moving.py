@@ -13,7 +13,7 @@ from edge.jobs.movement import commands as m
 from edge.jobs.movement.amounts import checked_amount, checked_text
 from edge.jobs.movement.move_job import MoveDraft, MoveJob, MoveStage
 from edge.jobs.movement.places import why_not
-from edge.jobs.movement.words import ALL_THERE, FROM_STOCK, MoveAwaits, known
+from edge.jobs.movement.words import ALL_THERE, FROM_STOCK, TOUCHED, MoveAwaits, known
 from edge.jobs.overlay import Lying, own_amount
 from sync_protocol.masters import Product
 from sync_protocol.movements import PUT_AWAY, Done, Moved, MoveOpen
@@ -34,17 +34,12 @@ def decide_move(job: MoveJob, command: m.MoveCommand, scene: Scene) -> Act:
 
 
 def candidates(job: MoveJob, draft: MoveDraft, scene: Scene) -> list[Lying]:
-    """The rows of stock that the goods in hand may be: at the source, or, put away, whatever waits of the product."""
-    if draft.product is None:
-        return []
+    """The rows of stock that the goods in hand may be: at the source, or, put away, whatever waits to be."""
     if draft.source is not None:
-        rows = scene.stock.of(draft.source.value, draft.product)
-    elif job.kind == PUT_AWAY:
-        receipt = job.opened.receipt if job.opened else None
-        rows = [row for row in scene.stock.waiting(receipt) if row.product == draft.product]
+        rows = scene.stock.at(draft.source.value)
     else:
-        rows = []
-    return [row for row in rows if draft.lot is None or row.lot == draft.lot]
+        rows = scene.stock.waiting(job.opened.receipt if job.opened else None) if job.kind == PUT_AWAY else []
+    return [row for row in rows if draft.product in {None, row.product} and draft.lot in {None, row.lot}]
 
 
 def _draft(job: MoveJob) -> MoveDraft:
@@ -133,10 +128,16 @@ def _unit(draft: MoveDraft, unit: FieldValue, scene: Scene) -> MoveDraft:
 
 
 def _row(job: MoveJob, command: m.ChooseRow, scene: Scene) -> Act:
-    row = next((row for row in candidates(job, _draft(job), scene) if row.key == command.key), None)
+    draft = _draft(job)
+    row = next((row for row in candidates(job, draft, scene) if row.key == command.key), None)
     if row is None:
         raise JobRefused("no_such_line")
-    return Act(draft=_of_row(_draft(job), row))
+    if draft.product is None:
+        product = _product(scene, row.product)
+        if product.identity_policy == "required":
+            raise JobRefused("identity_required")
+        draft = replace(draft, product=product.sku, identity=FieldValue(value=product.sku, mode="manual", reason=TOUCHED))
+    return Act(draft=_of_row(draft, row))
 
 
 def _lot(job: MoveJob, command: m.GiveLot, scene: Scene) -> Act:
@@ -267,7 +268,7 @@ MOVE_TABLE: Final[dict[type, tuple[frozenset[MoveAwaits], Callable[[MoveJob, Any
     m.GivePlace: (frozenset({_A.SOURCE, _A.GOODS, _A.TARGET}), _place),
     m.GiveGoods: (frozenset({_A.GOODS}), _goods),
     m.GiveUnit: (frozenset({_A.SOURCE, _A.GOODS}), _give_unit),
-    m.ChooseRow: (frozenset({_A.WHICH}), _row),
+    m.ChooseRow: (frozenset({_A.GOODS, _A.WHICH}), _row),
     m.GiveLot: (frozenset({_A.WHICH, _A.LOT}), _lot),
     m.NoLot: (frozenset({_A.LOT}), _no_lot),
     m.GiveMuch: (frozenset({_A.MUCH}), _much),

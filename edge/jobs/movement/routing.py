@@ -60,5 +60,5 @@ def _meant(desk: JobDesk, scan: Sighting) -> object | None:
 
 def tell_asked(desk: JobDesk) -> None:
     """The outcome of an accepted command of a smaller job: what comes next."""
-    awaited = desk.asked()
+    awaited = desk.asked() if desk.in_hand is not None else "home"
     desk.tell(Sound.LOOK_HERE if awaited in LOOK else Sound.ACCEPTED, f"next.{awaited}")

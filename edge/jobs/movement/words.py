@@ -53,6 +53,8 @@ FROM_STOCK: Final = "from_stock"
 """Reason of a place, lot or unit that was not scanned but follows from what the box knows to lie there."""
 ALL_THERE: Final = "all_there"
 """Reason of an amount that the operator took over as all that is known to lie there."""
+TOUCHED: Final = "touched"
+"""Reason of what was touched in a list instead of scanned."""
 FROM_SHEET: Final = "from_sheet"
 """Reason of a place that the planned count named."""
 
