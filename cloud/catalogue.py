@@ -7,8 +7,10 @@ from cloud.objects.registry import Registry, Shipped
 from cloud.objects.shipped import PLAIN
 from cloud.receiving.kinds import SHIPPED as RECEIVING
 from cloud.stock.kinds import SHIPPED as STOCK
+from cloud.trade.kinds import SHIPPED as TRADE
+from cloud.transfers.kinds import SHIPPED as TRANSFERS
 
-SHIPPED: Shipped = MASTERS + STOCK + RECEIVING + PLAIN
+SHIPPED: Shipped = MASTERS + STOCK + TRADE + RECEIVING + TRANSFERS + PLAIN
 
 
 def registry() -> Registry:

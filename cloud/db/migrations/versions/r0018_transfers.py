@@ -1,5 +1,7 @@
 """Movements of stock by people and boxes, returns and counts."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -24,7 +26,7 @@ def downgrade() -> None:
         op.drop_table(table)
 
 
-def _kept() -> list[sa.Column]:
+def _kept() -> list[sa.Column[Any]]:
     return [
         sa.Column("id", Key, nullable=False),
         sa.Column("uid", sa.Text(), nullable=False),
