@@ -1,6 +1,7 @@
 """Puts the staff application together: gate, routes, files, errors."""
 
 import re
+from zoneinfo import ZoneInfo
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
@@ -11,6 +12,8 @@ from starlette.exceptions import HTTPException
 
 from cloud.errors import CloudError
 from cloud.imports.table import MAX_BYTES
+from cloud.papers.making import Office
+from cloud.papers.typesetting import Typesetter
 from cloud.people.keys import Rates
 from cloud.web import faults
 from cloud.web.access import gate, public
@@ -35,6 +38,7 @@ from cloud.web.routes import (
     keys,
     me,
     merging,
+    papers,
     passkeys,
     people,
     provider,
@@ -42,6 +46,7 @@ from cloud.web.routes import (
     receipts,
     roles,
     sign_in,
+    verify_paper,
 )
 from cloud.web.settings import StaffDeps
 from cloud.web.shield import MAX_BODY, MAX_FORM, Shield
@@ -64,6 +69,8 @@ SUBJECTS = (
     imports,
     me,
     merging,
+    papers,
+    verify_paper,
     people,
     roles,
     keys,
@@ -82,6 +89,8 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
     app.state.deps = deps
     app.state.rates = Rates()
     app.state.renderer = Renderer.build(assets, deps.settings)
+    app.state.paper_rates = Rates()
+    app.state.office = _office(deps, app.state.renderer)
     for routes in (*SUBJECTS, *OBJECTS):
         app.include_router(routes.router)
     add_interface(app, deps, app.state.renderer.catalogues, app.state.rates)
@@ -114,9 +123,22 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
             "/admin/objects": MAX_FORM,
             f"{UPLOAD}/": deps.settings.max_file + MAX_BODY,
             imports.UPLOAD: MAX_BYTES + MAX_BODY,
+            verify_paper.UPLOAD: verify_paper.MAX_PDF + MAX_BODY,
         },
     )
     return app
+
+
+def _office(deps: StaffDeps, renderer: Renderer) -> Office:
+    settings = deps.settings
+    return Office(
+        Typesetter(deps.browser_libs),
+        ZoneInfo(settings.zone),
+        organisation=settings.organisation,
+        address=settings.public_address,
+        more={str(locale): words for locale, words in renderer.catalogues.texts.items()},
+        blobs=deps.blobs,
+    )
 
 
 async def _database_away(request: Request, exc: Exception) -> Response:

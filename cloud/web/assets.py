@@ -30,6 +30,7 @@ OWN_FILES = (
     "staff.js",
     "objects.js",
     "passkeys.js",
+    "verify.js",
     "queue.js",
     "icons.svg",
 )

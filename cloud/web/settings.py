@@ -29,6 +29,8 @@ class StaffSettings:
     live_ms: int = 4000
     provider: Provider | None = None
     """Where staff may sign in besides; None: here only."""
+    public_address: str = ""
+    """Under which the world reaches these pages, as `https://stock.example`: codes on papers lead there. Empty: nowhere."""
     max_file: int = MAX_FILE
     """Bytes of one file that is put at a record."""
 
