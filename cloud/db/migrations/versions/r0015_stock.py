@@ -12,7 +12,18 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table("line_bucket",
+    _line_bucket()
+    _reservation()
+    _handling_unit()
+    _lot()
+    _move()
+    _quant()
+    _triggers()
+
+
+def _line_bucket() -> None:
+    op.create_table(
+        "line_bucket",
         sa.Column("id", Key, nullable=False),
         sa.Column("receipt", sa.Text(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
@@ -20,9 +31,13 @@ def upgrade() -> None:
         sa.Column("quantity", Micro(), nullable=False),
         sa.CheckConstraint("quantity >= 0", name="ck_line_bucket_not_negative"),
         sa.PrimaryKeyConstraint("id", name="pk_line_bucket"),
-        sa.UniqueConstraint("receipt", "line", "bucket", name="uq_line_bucket_receipt_line_bucket")
+        sa.UniqueConstraint("receipt", "line", "bucket", name="uq_line_bucket_receipt_line_bucket"),
     )
-    op.create_table("reservation",
+
+
+def _reservation() -> None:
+    op.create_table(
+        "reservation",
         sa.Column("id", Key, nullable=False),
         sa.Column("uid", sa.Text(), nullable=False),
         sa.Column("quant_key", sa.Text(), nullable=False),
@@ -34,11 +49,15 @@ def upgrade() -> None:
         sa.Column("by", sa.Text(), nullable=False),
         sa.CheckConstraint("quantity > 0", name="ck_reservation_quantity"),
         sa.PrimaryKeyConstraint("id", name="pk_reservation"),
-        sa.UniqueConstraint("uid", name="uq_reservation_uid")
+        sa.UniqueConstraint("uid", name="uq_reservation_uid"),
     )
     op.create_index("ix_reservation_document", "reservation", ["document_kind", "document"], unique=False)
     op.create_index("ix_reservation_quant_key", "reservation", ["quant_key"], unique=False)
-    op.create_table("handling_unit",
+
+
+def _handling_unit() -> None:
+    op.create_table(
+        "handling_unit",
         sa.Column("sscc", sa.Text(), nullable=False),
         sa.Column("parent_id", Key, nullable=True),
         sa.Column("location_id", Key, nullable=True),
@@ -62,12 +81,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_handling_unit"),
         sa.UniqueConstraint("source", "source_key", name="uq_handling_unit_source_source_key"),
         sa.UniqueConstraint("sscc", name="uq_handling_unit_sscc"),
-        sa.UniqueConstraint("uid", name="uq_handling_unit_uid")
+        sa.UniqueConstraint("uid", name="uq_handling_unit_uid"),
     )
     op.create_index("ix_handling_unit_location_id", "handling_unit", ["location_id"], unique=False)
     op.create_index("ix_handling_unit_parent_id", "handling_unit", ["parent_id"], unique=False)
     op.create_index("ix_handling_unit_source_key", "handling_unit", ["source_key"], unique=False)
-    op.create_table("lot",
+
+
+def _lot() -> None:
+    op.create_table(
+        "lot",
         sa.Column("ref", sa.Text(), nullable=False),
         sa.Column("product_id", Key, nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
@@ -94,14 +117,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("product_id", "code", name="uq_lot_product_id_code"),
         sa.UniqueConstraint("ref", name="uq_lot_ref"),
         sa.UniqueConstraint("source", "source_key", name="uq_lot_source_source_key"),
-        sa.UniqueConstraint("uid", name="uq_lot_uid")
+        sa.UniqueConstraint("uid", name="uq_lot_uid"),
     )
     op.create_index("ix_lot_code", "lot", ["code"], unique=False)
     op.create_index("ix_lot_expires_on", "lot", ["expires_on"], unique=False)
     op.create_index("ix_lot_source_key", "lot", ["source_key"], unique=False)
     op.create_index("ix_lot_state", "lot", ["state"], unique=False)
     op.create_index("ix_lot_supplier_id", "lot", ["supplier_id"], unique=False)
-    op.create_table("move",
+
+
+def _move() -> None:
+    op.create_table(
+        "move",
         sa.Column("id", Key, nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("at", UtcTime(), nullable=False),
@@ -139,18 +166,24 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["to_unit_id"], ["handling_unit.id"], name="fk_move_to_unit_id"),
         sa.ForeignKeyConstraint(["unit_id"], ["handling_unit.id"], name="fk_move_unit_id"),
         sa.PrimaryKeyConstraint("id", name="pk_move"),
-        sa.UniqueConstraint("key", name="uq_move_key")
+        sa.UniqueConstraint("key", name="uq_move_key"),
     )
     op.create_index("ix_move_document", "move", ["document_kind", "document"], unique=False)
+    op.create_index("ix_move_effective_at", "move", ["effective_at"], unique=False)
     op.create_index("ix_move_lot_id", "move", ["lot_id"], unique=False)
     op.create_index("ix_move_owner_id_effective_at", "move", ["owner_id", "effective_at"], unique=False)
     op.create_index("ix_move_product_id_effective_at", "move", ["product_id", "effective_at"], unique=False)
     op.create_index("ix_move_receipt", "move", ["receipt", "receipt_line"], unique=False)
     op.create_index("ix_move_source_id_effective_at", "move", ["source_id", "effective_at"], unique=False)
     op.create_index("ix_move_target_id_effective_at", "move", ["target_id", "effective_at"], unique=False)
+    op.create_index("ix_move_to_unit_id", "move", ["to_unit_id"], unique=False)
     op.create_index("ix_move_unit_id", "move", ["unit_id"], unique=False)
     op.create_index("uq_move_reverses_id", "move", ["reverses_id"], unique=True)
-    op.create_table("quant",
+
+
+def _quant() -> None:
+    op.create_table(
+        "quant",
         sa.Column("id", Key, nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("product_id", Key, nullable=False),
@@ -171,13 +204,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["product_id"], ["product.id"], name="fk_quant_product_id"),
         sa.ForeignKeyConstraint(["unit_id"], ["handling_unit.id"], name="fk_quant_unit_id"),
         sa.PrimaryKeyConstraint("id", name="pk_quant"),
-        sa.UniqueConstraint("key", name="uq_quant_key")
+        sa.UniqueConstraint("key", name="uq_quant_key"),
     )
     op.create_index("ix_quant_location_id", "quant", ["location_id"], unique=False)
     op.create_index("ix_quant_lot_id", "quant", ["lot_id"], unique=False)
     op.create_index("ix_quant_owner_id", "quant", ["owner_id"], unique=False)
     op.create_index("ix_quant_product_id", "quant", ["product_id"], unique=False)
     op.create_index("ix_quant_unit_id", "quant", ["unit_id"], unique=False)
+
+
+def _triggers() -> None:
     if op.get_bind().dialect.name == "sqlite":
         for verb in ("update", "delete"):
             op.execute(
