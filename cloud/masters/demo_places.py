@@ -36,6 +36,7 @@ LOCATIONS = (
     ),
     DemoLocation("GAL-SIL", "Silo", "סילו", cold="ambient", owner="OWN-01"),
     DemoLocation("GAL-PCK", "Packing", "אריזה", "production"),
+    DemoLocation("GAL-YRD", "Container yard", "חצר מכולות", "view"),
     DemoLocation("SUPPLIERS", "At suppliers", "אצל ספקים", "supplier", None),
     DemoLocation("CUSTOMERS", "At customers", "אצל לקוחות", "customer", None),
     DemoLocation("ADJUST", "Adjustments", "התאמות מלאי", "adjustment", None),
