@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from decimal import Decimal
 from itertools import count
 
@@ -12,7 +13,7 @@ from edge.clock import StampFields
 from edge.devices.live import Captured, HubEvent, LinkState, LiveChanged, LiveValue
 from edge.errors import JournalBroken, TakeRefused
 from edge.jobs.desk import DeskSeams, JobDesk
-from edge.jobs.ports import DraftStore, NoDrafts
+from edge.jobs.ports import DraftStore, NoDrafts, NoNumbers, NumberStore
 from edge.jobs.weighing import why_not
 from edge.mirror.view import MasterView
 from sync_protocol.entries import Clk, Entry, StepEntry
@@ -267,12 +268,13 @@ def make_row(table: str, key: str, value: dict[str, object]) -> Row:
 class Station:
     """A desk with everything around it."""
 
-    def __init__(self, *, running: bool = False, drafts: DraftStore | None = None) -> None:
+    def __init__(self, *, running: bool = False, drafts: DraftStore | None = None, numbers: NumberStore | None = None) -> None:
         self.clock = TurnedClock(running=running)
         self.journal = MemoryJournal()
         self.hub = MemoryHub(self.clock)
         self.masters = masters()
         self.drafts: DraftStore = drafts or NoDrafts()
+        self.numbers: NumberStore = numbers or NoNumbers()
         self._random = count(1)
         self.desk = self.new_desk()
 
@@ -282,4 +284,5 @@ class Station:
     def new_desk(self) -> JobDesk:
         """The same station after a restart: memory is gone, the journal is there."""
         seams = DeskSeams(self.journal, self.hub, lambda: self.masters, self.clock, self.entropy, self.drafts)
+        seams = replace(seams, numbers=self.numbers)
         return JobDesk(seams, station="receiving-1", scale=SCALE)

@@ -21,6 +21,7 @@ GUARDED = [
     ("GET", "/events"),
     ("GET", "/api/state"),
     ("POST", "/api/jobs"),
+    ("POST", "/api/aside"),
     ("POST", "/api/jobs/x/take"),
     ("POST", "/api/signout"),
 ]
