@@ -16,7 +16,7 @@ from cloud.kernel.access import Access, Grant
 from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.events import history
 from cloud.masters.demo import load_demo
-from cloud.masters.models import Product, Site
+from cloud.masters.models import Location, Product, Site
 from cloud.objects import query, service
 from cloud.objects.caller import Caller, caller
 from cloud.objects.changing import make_indexes, save_definition
@@ -29,6 +29,7 @@ from cloud.stock.ledger import Document, Wanted, post
 from cloud.stock.lots import lot_of, unit_of
 from cloud.stock.places import house as house_of_goods
 from cloud.stock.places import place_of
+from cloud.trade.demo import load_trade
 from tests.integration.object_world import NOW, ZONE
 
 KINDS = sorted(catalogue.registry().plain().definitions)
@@ -55,12 +56,29 @@ async def house(sessions: Sessions) -> House:
     made = House(sessions)
     async with sessions.write() as session:
         await load_demo(session, Taken(Actor.system("test"), NOW), pins={})
+        await load_trade(session, Taken(Actor.system("test"), NOW))
         await make_indexes(await made.at(session))
         desk = await made.at(session)
         await service.create(desk, "lead", {"name": "n", "source": "web", "mail": "a@example.com"})
         await service.create(desk, "deal", {"name": "n", "party": "SUP-014"})
         await some_stock(session)
+        await some_documents(desk)
     return made
+
+
+async def some_documents(desk: Caller) -> None:
+    """A move is planned, and a place is being counted."""
+    place = (await desk.session.scalars(select(Location).where(Location.usage == "receiving").limit(1))).one()
+    site = await desk.session.get_one(Site, place.site_id)
+    stocked = (
+        await desk.session.scalars(select(Product).where(Product.tracking == "none").order_by(Product.id).limit(1))
+    ).one()
+    given = {"kind": "scrap", "site": site.code, "from_place": place.code, "reason": "r"}
+    transfer, _ = await service.create(desk, "transfer", given)
+    await service.create(desk, "transfer_line", {"transfer": transfer.ref, "product": stocked.sku, "given_quantity": "1"})
+    sheet, _ = await service.create(desk, "count_sheet", {"location": place.code})
+    await service.do(desk, "count_sheet", sheet.ref, "begin")
+    await service.create(desk, "count_line", {"sheet": sheet.ref, "product": stocked.sku, "counted": "2"})
 
 
 async def some_stock(session: AsyncSession) -> None:
