@@ -1,5 +1,6 @@
 """A box as the cloud sees it: a key, a certificate, journals that are signed and sent; and a clock that tests turn."""
 
+import asyncio
 import base64
 import uuid
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from cloud.boxes.registry import register_box
-from cloud.db.engine import Sessions
+from cloud.db.engine import Sessions, open_sessions
+from cloud.db.migrate import migrate
 from cloud.ingest.receive import receive_frame
 from cloud.kernel.actor import Actor, Taken
 from cloud.masters.demo import STATION, load_demo
+from cloud.receiving.projection import project_all
 from sync_protocol import chain, signing
 from sync_protocol.answers import Ack, Answer
 from sync_protocol.entries import (
@@ -36,6 +39,7 @@ from sync_protocol.entries import (
 from sync_protocol.frame import seal
 from sync_protocol.ids import BoxId, RunId, new_box_id
 from sync_protocol.steps import Amount, Confirm, FieldValue, Finish, Item, Open, ReceiveStep, name_of, readings_of
+from tests.integration.handing_over import exported
 
 START = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 ADMIN = Actor.user("root", "admin")
@@ -315,3 +319,55 @@ def story(box: TestBox) -> Story:
 @pytest.fixture
 def make_story() -> Callable[[TestBox], Story]:
     return Story
+
+
+async def _hand_over(url: str) -> tuple[bytes, TestBox]:
+    await migrate(url)
+    clock = TurnedClock()
+    sessions = open_sessions(url)
+    try:
+        box = TestBox(1, clock)
+        await box.register(sessions)
+        async with sessions.write() as session:
+            await load_demo(session, Taken(ADMIN, clock.now), pins={})
+        return await posted_bundle(sessions, box), box
+    finally:
+        await sessions.engine.dispose()
+
+
+async def posted_bundle(sessions: Sessions, box: TestBox) -> bytes:
+    """A clean receipt, posted, of the second of three batches of its run, as it is handed over."""
+    box.start()
+    box.anchor()
+    for _ in range(3):
+        box.note()
+    await box.deliver(sessions)
+    box.device("scale-1", "mt-sics", "a scale")
+    Story(box).whole("12.340")
+    await box.deliver(sessions)
+    box.note()
+    await box.deliver(sessions)
+    await project_all(sessions)
+    return await exported(sessions, box.clock)
+
+
+@pytest.fixture(scope="session")
+def handed_over(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, TestBox]:
+    """The bundle of a receipt, and the box that signed it: made once, since no test of it needs the database again."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('handed-over') / 'cloud.db'}"
+    return asyncio.run(_hand_over(url))
+
+
+@pytest.fixture(scope="session")
+def bundle(handed_over: tuple[bytes, TestBox]) -> bytes:
+    return handed_over[0]
+
+
+@pytest.fixture(scope="session")
+def signer(handed_over: tuple[bytes, TestBox]) -> TestBox:
+    return handed_over[1]
+
+
+@pytest.fixture
+def hand_over() -> Callable[[Sessions, TestBox], Any]:
+    return posted_bundle

@@ -24,3 +24,13 @@ def stocked(quantity: Quantity, unit: str) -> Stocked | None:
     except TextFault:
         return None
     return Stocked(Decimal(round(scaled)).scaleb(-MICRO), scaled.denominator != 1)
+
+
+def in_unit(quantity: Quantity, unit: str) -> Decimal:
+    """The amount as an order's line counts it: exact where that has an end, else half to even at a millionth. Nothing across
+    dimensions, which is a check's to say."""
+    try:
+        return quantity.to(unit).value
+    except TextFault:
+        rounded = stocked(quantity, unit)
+        return rounded.quantity if rounded is not None else Decimal(0)

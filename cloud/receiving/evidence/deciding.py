@@ -11,7 +11,8 @@ from cloud.kernel.models import Event
 from cloud.receiving.models import Receipt, ReceiptException
 
 KIND = "receipt"
-DECIDE = "decide"
+DECIDE = frozenset({"decide", "undecide"})
+"""What is done about an exception; the second takes the first back."""
 FOUND = "found"
 """Key of an event's changes: the exceptions that came up with it, as `found_list` writes them."""
 
@@ -52,12 +53,14 @@ def _decided(row: ReceiptException, events: Sequence[Event]) -> Iterator[str]:
     """What staff decided is the log's last word about it; what was decided at a box is a signed step and compared with that."""
     if row.via is not None:
         return
-    about = [each for each in events if each.action == DECIDE and _is_about(each.changes, row)]
+    about = [each for each in events if each.action in DECIDE and _is_about(each.changes, row)]
     if not about:
         if row.decision is not None:
             yield "decision_not_logged"
         return
     last = about[-1]
+    if _new(last.changes.get("decision")) is None and row.decision is None:
+        return  # taken back
     said = (_new(last.changes.get("decision")), last.actor, last.reason, last.at)
     if said != (row.decision, row.by, row.reason, row.decided_at):
         yield "decision_differs"

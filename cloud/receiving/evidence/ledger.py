@@ -9,11 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.masters.models import OrderLine
-from cloud.receiving.amounts import exact
-from cloud.receiving.evidence.amounts import stocked
+from cloud.receiving.evidence.amounts import in_unit, stocked
 from cloud.receiving.models import LineStanding, Receipt, ReceiptLine
 from cloud.stock.models import LineBucket, Move
-from sync_protocol.errors import TextFault
 from sync_protocol.quantity import Quantity
 
 POSTED = frozenset({"posted", "done"})
@@ -122,7 +120,7 @@ def _same_goods(receipt: Receipt, line: ReceiptLine, moved: _Moved) -> bool:
 
 def _is_posting_of(receipt: Receipt, line: ReceiptLine, move: Move) -> bool:
     """Whether a move brought the line's goods in as the line says."""
-    lots = {each.lot_id for each in line.serials} if line.serials else {line.lot_id}
+    lots = {None, *(each.lot_id for each in line.serials)} if line.serials else {line.lot_id}
     return (
         (move.document_kind, move.document, move.document_ref) == ("receipt", receipt.uid, receipt.ref)
         and (move.product_id, move.owner_id) == (line.product_id, line.owner_id)
@@ -155,7 +153,4 @@ async def _orders(session: AsyncSession, receipt: Receipt) -> list[str]:
 
 
 def _adds_up(order_line: OrderLine, amounts: Iterable[Quantity]) -> bool:
-    try:
-        return sum(exact(each, order_line.unit) for each in amounts) == order_line.received
-    except TextFault:
-        return False
+    return sum((in_unit(each, order_line.unit) for each in amounts), NOTHING) == order_line.received
