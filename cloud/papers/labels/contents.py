@@ -45,7 +45,7 @@ async def unit_labels(reading: Reading, words: Words, row: HandlingUnit, _today:
     """The logistic label of a pallet. What is on it stands there where it is one product of one lot and one owner."""
     rows = await reading.session.scalars(
         select(Quant)
-        .where(Quant.unit_id == row.id, Quant.internal.is_(True), Quant.quantity > 0)
+        .where(Quant.unit_id == row.id, Quant.internal.is_(True), Quant.quantity > Decimal(0))
         .options(*(selectinload(one) for one in (Quant.product, Quant.lot, Quant.owner)))
         .order_by(Quant.id)
     )

@@ -1,5 +1,7 @@
 """Return notes, put-away lists and gate passes, read from transfers, receipts and containers."""
 
+from decimal import Decimal
+
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
@@ -64,7 +66,9 @@ async def put_away(reading: Reading, receipt: Receipt) -> PutAwayList:
     """What of the receipt may be put away, each line with a place that fits it."""
     session = reading.session
     rows = await session.scalars(
-        select(LineBucket).where(LineBucket.receipt == receipt.uid, LineBucket.bucket == WAITING, LineBucket.quantity > 0)
+        select(LineBucket).where(
+            LineBucket.receipt == receipt.uid, LineBucket.bucket == WAITING, LineBucket.quantity > Decimal(0)
+        )
     )
     waiting = {row.line: row.quantity for row in rows}
     chooser = Chooser(session, receipt.site_id)

@@ -1,6 +1,7 @@
 """Where goods could be put away: beside their like, else where nothing lies yet."""
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from sqlalchemy import exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -51,7 +52,7 @@ class Chooser:
         return next((row for row in rows if not may_lie(row, product, owner)), None)
 
     async def _empty(self, product: Product, owner: Party) -> Location | None:
-        lies = exists().where(Quant.location_id == Location.id, Quant.quantity > 0)
+        lies = exists().where(Quant.location_id == Location.id, Quant.quantity > Decimal(0))
         rows = await self.session.scalars(
             select(Location)
             .where(Location.site_id == self.site_id, Location.usage == "stock", Location.archived.is_(False), ~lies)
