@@ -6,6 +6,7 @@ from cloud.boxes.health import note_health
 from cloud.boxes.received import JobTakers, Takers
 from cloud.clocks.notes import note_anchor, note_boot
 from cloud.trade.gate_job import GateTaker
+from cloud.transfers.jobs import JOB_TAKERS as MOVES_AND_COUNTS
 from sync_protocol.movements import GATE
 
 TAKERS: Takers = {
@@ -18,5 +19,6 @@ TAKERS: Takers = {
 
 JOB_TAKERS: JobTakers = {
     GATE: GateTaker(),
+    **MOVES_AND_COUNTS,
 }
 """By kind of job, beside receipts."""
