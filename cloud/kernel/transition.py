@@ -60,6 +60,8 @@ class Transition(Generic[R]):
     guard: Guard[R] | None = None
     effect: Effect[R] | None = None
     needs_reason: bool = False
+    takes: frozenset[str] = frozenset()
+    """Names of `Taken.values` that whoever takes it may give; they are no fields of the record."""
 
 
 @dataclass(frozen=True, slots=True)

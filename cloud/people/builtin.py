@@ -78,7 +78,8 @@ BUILTIN: tuple[BuiltinRole, ...] = (
             *_over(TRADE, *KEEP),
             *_over(QUALITY_WORK, READ),
             *_over(AROUND, *TALK),
-            *_steps("receipt", "count", "finish", "decide", "recheck", "post", "abandon", "review"),
+            *_steps("receipt", "count", "finish", "decide", "undecide", "recheck", "post", "abandon", "review"),
+            *_steps("receipt", "release", "reject", "complete", "reverse"),
         ),
     ),
     BuiltinRole(
@@ -98,7 +99,13 @@ BUILTIN: tuple[BuiltinRole, ...] = (
         Role.QUALITY,
         "Quality",
         "איכות",
-        (*_LOOK, *_over(QUALITY_WORK, *KEEP), *_over(("calibration",), CREATE, WRITE, EXPORT), *_over(AROUND, CREATE, WRITE)),
+        (
+            *_LOOK,
+            *_steps("receipt", "decide", "release", "reject"),
+            *_over(QUALITY_WORK, *KEEP),
+            *_over(("calibration",), CREATE, WRITE, EXPORT),
+            *_over(AROUND, CREATE, WRITE),
+        ),
     ),
     BuiltinRole(
         Role.SALES,

@@ -229,7 +229,7 @@ class LearnedCode(Base):
     """As the box said; `product` is the row of that sku where there is one."""
     product_id: Mapped[int | None] = mapped_column(ForeignKey("product.id"))
     pack: Mapped[str | None] = mapped_column(Text)
-    state: Mapped[str] = mapped_column(Text, default="proposed", index=True)
+    standing: Mapped[str] = mapped_column(Text, default="proposed", index=True)
     """`proposed`, `accepted` (then there is a product_code) or `refused`."""
     by: Mapped[str] = mapped_column(Text)
     decided_by: Mapped[str | None] = mapped_column(Text)

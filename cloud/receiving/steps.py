@@ -5,28 +5,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.clock import from_wall_ns
-from cloud.errors import StepFault
+from cloud.errors import Refused, StepFault
 from cloud.ingest.models import JournalEntry
-from cloud.kernel.actor import Actor, Taken
+from cloud.kernel.actor import Taken
 from cloud.kernel.events import append_event
 from cloud.kernel.transition import transition
-from cloud.people.accounts import user_by_login
-from cloud.people.models import Role
-from cloud.receiving.checks import Finding, all_findings
+from cloud.receiving.approving import actor_at, approve
+from cloud.receiving.checks import all_findings
 from cloud.receiving.fold import Draft, Stage, Step, apply, begin, fold
-from cloud.receiving.machine import RECEIPT, exception_row
+from cloud.receiving.machine import RECEIPT, exception_row, open_questions
 from cloud.receiving.models import Receipt, ReceiptStep
-from cloud.receiving.rows import Arrived, new_receipt, write_line
+from cloud.receiving.rows import Arrived, new_receipt, write_beside, write_head, write_line
 from cloud.receiving.verify import verify
 from cloud.receiving.waiting import first_names
+from cloud.trade.notices import note_arrived, note_receiving
 from sync_protocol.entries import StepEntry, parse
 from sync_protocol.ids import EntryId, RunId
-from sync_protocol.receiving.settings import Severity
+from sync_protocol.receiving.finding import Finding
+from sync_protocol.receiving.settings import CHECKS
 from sync_protocol.steps import RECEIVE
+
+log = structlog.get_logger()
 
 MAX_TEXT = 512
 """Characters of any text in a step; the longest that a person or reader gives is half of it."""
@@ -126,6 +130,8 @@ async def _open(session: AsyncSession, arrived: Arrived) -> Job:
     taken = await _taken(session, arrived)
     changes: Mapping[str, Any] = {"state": [None, receipt.state], "order": [None, receipt.order_ref]}
     await append_event(session, taken, action="open", kind=RECEIPT.kind, ref=receipt.ref, changes=changes)
+    if receipt.notice_uid is not None:
+        await note_arrived(session, receipt.notice_uid, taken)
     return Job(receipt, draft, 1)
 
 
@@ -172,40 +178,61 @@ async def _write(session: AsyncSession, receipt: Receipt, before: Draft, after: 
     for line in after.lines:
         if known.get(line.number) != line:
             await write_line(session, receipt, line)
+    if after.arrival is not before.arrival:
+        await write_head(session, receipt, after)
+    await write_beside(session, receipt, before, after)
     counts = receipt.state == "open" and bool(after.lines)
     if not counts and after.stage is Stage.OPEN:
         return  # most steps: no state changes, so it is nobody's action
     taken = await _taken(session, arrived)
     if counts:
         await transition(session, RECEIPT, receipt, "count", taken)
+        if receipt.notice_uid is not None:
+            await note_receiving(session, receipt.notice_uid, taken)
     if after.stage is Stage.FINISHED:
-        await _finish(session, receipt, arrived, taken)
+        await _finish(session, receipt, arrived, taken, after)
     if after.stage is Stage.ABANDONED:
         await transition(session, RECEIPT, receipt, "abandon", taken)
 
 
-async def _finish(session: AsyncSession, receipt: Receipt, arrived: Arrived, taken: Taken) -> None:
+async def _finish(session: AsyncSession, receipt: Receipt, arrived: Arrived, taken: Taken, draft: Draft) -> None:
     receipt.finished_at = from_wall_ns(arrived.step.entry.wall_ns)
     receipt.finished_received_at = arrived.received_at
     await session.flush()
     findings = await all_findings(session, receipt)
     if not (await verify(session, receipt)).ok:
-        findings.append(Finding("not_verified"))
+        findings.append(Finding("not_verified", severity=CHECKS["not_verified"]))
     receipt.exceptions.extend(exception_row(finding) for finding in findings)
-    receipt.needs_review = any(finding.severity is not Severity.INFO for finding in findings)
+    await session.flush()
     await transition(session, RECEIPT, receipt, "finish", taken)
-    if not receipt.needs_review:
-        await transition(session, RECEIPT, receipt, "post", taken)
+    approver = await approve(session, receipt, draft.approvals, arrived)
+    questions = open_questions(receipt)
+    if not questions:
+        await _post(session, receipt, approver or taken)
+        return
+    _ask_for_review(receipt, questions[0].check)
+
+
+async def _post(session: AsyncSession, receipt: Receipt, taken: Taken) -> None:
+    """Post at once; what is in the way of that is for a person, and the receipt stays as it was."""
+    try:
+        async with session.begin_nested():
+            await transition(session, RECEIPT, receipt, "post", taken)
+    except Refused as exc:
+        log.info("receipt_not_posted", ref=receipt.ref, code=exc.code)
+        await session.refresh(receipt)
+        _ask_for_review(receipt, exc.code)
+
+
+def _ask_for_review(receipt: Receipt, why: str) -> None:
+    receipt.needs_review, receipt.review_reason = True, why
 
 
 async def _taken(session: AsyncSession, arrived: Arrived) -> Taken:
     """The operator, through the box; the time is when the cloud got the entry, so that records made again are the same."""
-    entry = arrived.step.entry
-    user = await user_by_login(session, entry.by)
-    # Somebody unknown here was known to the box's mirror: an operator to the machine, an exception to the checks.
-    role = user.role if user is not None and user.active and user.role != Role.VIEWER else Role.OPERATOR
-    reason = entry.data.get("reason")
-    return Taken(Actor.user(entry.by, role, via=arrived.box), arrived.received_at, reason if isinstance(reason, str) else None)
+    reason = arrived.step.entry.data.get("reason")
+    actor = await actor_at(session, arrived.step.entry.by, arrived.box)
+    return Taken(actor, arrived.received_at, reason if isinstance(reason, str) else None)
 
 
 def _check_texts(entry: StepEntry) -> None:

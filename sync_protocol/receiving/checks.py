@@ -29,7 +29,6 @@ HEAD: tuple[Rule, ...] = (
 )
 GROUPS: tuple[Rule, ...] = (group_checks.amounts, group_checks.serials, group_checks.lots, group_checks.weights)
 LINE: tuple[LineRule, ...] = (
-    line_checks.code,
     line_checks.sscc,
     line_checks.condition,
     line_checks.kept,
@@ -37,7 +36,7 @@ LINE: tuple[LineRule, ...] = (
     weight_checks.below_nothing,
     weight_checks.reading,
 )
-PRODUCT: tuple[ProductRule, ...] = (line_checks.unit, line_checks.place, weight_checks.policies)
+PRODUCT: tuple[ProductRule, ...] = (line_checks.code, line_checks.unit, line_checks.place, weight_checks.policies)
 WHOLE: tuple[WholeRule, ...] = (line_checks.lot, line_checks.temperature)
 
 

@@ -104,6 +104,7 @@ class ReceiptFacts:
     seal: str | None = None
     temperature: Quantity | None = None
     arrived_at: datetime | None = None
+    """As somebody said; None: nobody did, and `arrival` is the day on which the receipt was opened."""
     shipped_at: datetime | None = None
     severities: Mapping[tuple[str, str | None], Severity] = field(default_factory=dict)
     """(check, sku or None for all) to what the house set."""

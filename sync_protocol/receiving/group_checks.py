@@ -62,7 +62,8 @@ def serials(facts: ReceiptFacts) -> Iterator[Finding]:
 def _serial_count(line: LineFacts) -> Iterator[Finding]:
     if line.product is None or line.product.tracking != "serial":
         return
-    wanted = count(line)
+    # One number cannot share a weight with another: goods counted by weight are one piece to a line.
+    wanted = count(line) if dimension(line.product.unit) == "count" else Fraction(1)
     if wanted is not None and wanted != len(line.serials):
         yield Finding("serial_count", line.number, expected=shown(wanted, "1").split()[0], found=str(len(line.serials)))
 

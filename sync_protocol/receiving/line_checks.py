@@ -1,17 +1,24 @@
 """Checks of one line of a receipt: product, code, unit, lot, dates, condition, places (2 to 4, 9 to 11, 16, 18, 20, 21)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from fractions import Fraction
 
 from sync_protocol.identifiers import sscc_ok
-from sync_protocol.masters import Product
+from sync_protocol.masters import Location, Product
 from sync_protocol.receiving.facts import LineFacts, ReceiptFacts
 from sync_protocol.receiving.finding import Finding
 from sync_protocol.receiving.measures import in_celsius, in_unit, shown
 
 BLOCKED = frozenset({"hold", "rejected", "recalled"})
 """States of a lot of which no more is taken in without a decision."""
+
+CLASSES: Mapping[str, tuple[str | None, str | None]] = {
+    "frozen": (None, "-18"),
+    "chilled": ("0", "8"),
+    "ambient": ("8", "25"),
+}
+"""Degrees Celsius that a class keeps where its place says none itself: those of the ledger's own rule (docs/STOCK.md)."""
 
 PLACES = frozenset({"receiving", "stock", "quarantine", "rejected"})
 """Usages of places to which received goods may go."""
@@ -25,7 +32,7 @@ def awaited(facts: ReceiptFacts, line: LineFacts) -> Iterator[Finding]:
         yield Finding("product_not_on_notice", line.number, found=line.sku)
 
 
-def code(line: LineFacts) -> Iterator[Finding]:
+def code(line: LineFacts, _product: Product) -> Iterator[Finding]:
     """3: the scanned text means this product and no other."""
     if line.code is None:
         return
@@ -100,20 +107,27 @@ def place(line: LineFacts, product: Product) -> Iterator[Finding]:
         return
     if where.usage not in PLACES:
         yield Finding("location_unfit", line.number, expected="receiving", found=where.usage)
-    elif _too_cold(where.temp_min, product.temp_min) or _too_warm(where.temp_max, product.temp_max):
+    elif not _cold_enough(where, product):
         bounds = f"{product.temp_min or ''}..{product.temp_max or ''} Cel"
-        kept = f"{where.temp_min or ''}..{where.temp_max or ''} Cel"
-        yield Finding("location_unfit", line.number, expected=bounds, found=kept)
+        low, high = _kept(where)
+        yield Finding("location_unfit", line.number, expected=bounds, found=f"{low or ''}..{high or ''} Cel")
     if where.owner is not None and line.owner != where.owner:
         yield Finding("location_of_other_owner", line.number, expected=where.owner, found=line.owner)
 
 
-def _too_cold(kept: str | None, borne: str | None) -> bool:
-    return kept is not None and borne is not None and Fraction(kept) < Fraction(borne)
+def _kept(where: Location) -> tuple[str | None, str | None]:
+    """Degrees that are kept there; None for what nothing is known of."""
+    if where.temp_min is not None or where.temp_max is not None:
+        return where.temp_min, where.temp_max
+    return CLASSES.get(where.temperature_class or "", (None, None))
 
 
-def _too_warm(kept: str | None, borne: str | None) -> bool:
-    return kept is not None and borne is not None and Fraction(kept) > Fraction(borne)
+def _cold_enough(where: Location, product: Product) -> bool:
+    """A place of which nothing is known takes everything: goods stand there for as long as it takes to receive them."""
+    low, high = _kept(where)
+    too_cold = low is not None and product.temp_min is not None and Fraction(low) < Fraction(product.temp_min)
+    too_warm = high is not None and product.temp_max is not None and Fraction(high) > Fraction(product.temp_max)
+    return not (too_cold or too_warm)
 
 
 def condition(line: LineFacts) -> Iterator[Finding]:

@@ -12,8 +12,9 @@ from cloud.errors import NotFound
 from cloud.kernel.events import history
 from cloud.kernel.models import Event
 from cloud.people.models import User
+from cloud.receiving.deciding import REFUSE
 from cloud.receiving.decisions import receipt_by_ref
-from cloud.receiving.machine import REFUSE, open_questions
+from cloud.receiving.machine import open_questions
 from cloud.receiving.models import Receipt
 from cloud.receiving.timing import TimeProof
 from cloud.receiving.verify import FieldProof, VerifyReport, verify

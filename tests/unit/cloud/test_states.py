@@ -81,9 +81,10 @@ def test_nobody_who_only_reads_or_counts_decides() -> None:
         for state in ("check", "posted", "cancelled"):
             assert not {"decide", "recheck", "review", "abandon"} & set(RECEIPT.actions(state, role))
     assert RECEIPT.actions("check", "viewer") == []
-    assert set(RECEIPT.actions("check", "supervisor")) == {"decide", "recheck", "post", "abandon"}
+    assert set(RECEIPT.actions("check", "supervisor")) == {"decide", "undecide", "recheck", "post", "abandon"}
 
 
 def test_a_closed_receipt_is_never_opened_again() -> None:
-    for state in ("posted", "cancelled"):
-        assert {row.target for row in RECEIPT.transitions if state in row.sources} == {state}
+    onwards = {"posted": {"posted", "done", "reversed"}, "done": {"done", "reversed"}}
+    for state in ("posted", "done", "cancelled", "reversed"):
+        assert {row.target for row in RECEIPT.transitions if state in row.sources} == onwards.get(state, {state})

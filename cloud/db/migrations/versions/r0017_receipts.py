@@ -116,9 +116,7 @@ def _said(table: str) -> list[sa.Column[Any] | sa.Constraint]:
         sa.Column("seq", sa.BigInteger(), nullable=True),
         sa.Column("step_run", sa.Text(), nullable=False),
         sa.Column("step_seq", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["step_run", "step_seq"], ["entry.run", "entry.seq"], name=f"fk_{table}_step_run_step_seq"
-        ),
+        sa.ForeignKeyConstraint(["step_run", "step_seq"], ["entry.run", "entry.seq"], name=f"fk_{table}_step_run_step_seq"),
     ]
 
 
@@ -148,7 +146,7 @@ def _learned() -> None:
         sa.Column("sku", sa.Text(), nullable=False),
         sa.Column("product_id", Key, nullable=True),
         sa.Column("pack", sa.Text(), nullable=True),
-        sa.Column("state", sa.Text(), nullable=False),
+        sa.Column("standing", sa.Text(), nullable=False),
         sa.Column("by", sa.Text(), nullable=False),
         sa.Column("decided_by", sa.Text(), nullable=True),
         sa.Column("decided_at", UtcTime(), nullable=True),
@@ -157,7 +155,7 @@ def _learned() -> None:
         sa.ForeignKeyConstraint(["product_id"], ["product.id"], name="fk_learned_code_product_id"),
     )
     op.create_index("ix_learned_code_receipt_id", "learned_code", ["receipt_id"])
-    op.create_index("ix_learned_code_state", "learned_code", ["state"])
+    op.create_index("ix_learned_code_standing", "learned_code", ["standing"])
 
 
 def _remainders() -> None:
