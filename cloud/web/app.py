@@ -46,6 +46,7 @@ from cloud.web.routes import (
     receipts,
     roles,
     sign_in,
+    stock,
     verify_paper,
 )
 from cloud.web.settings import StaffDeps
@@ -60,6 +61,7 @@ SUBJECTS = (
     home,
     queue,
     figures,
+    stock,
     receipts,
     decisions,
     boxes,

@@ -1,10 +1,12 @@
-"""The list as CSV (RFC 4180): plain values, no marks of direction, nothing that a spreadsheet would run."""
+"""Lists as CSV (RFC 4180): plain values, no marks of direction, nothing that a spreadsheet would run."""
 
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from cloud.web.views import ReceiptRow
+from sync_protocol.quantity import plain
 from sync_protocol.wiretext import clean
 
 COLUMNS = (
@@ -29,12 +31,17 @@ _RUNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def receipts_csv(rows: Iterable[ReceiptRow]) -> bytes:
-    """UTF-8 with a byte order mark, without which Excel reads Hebrew as Latin letters. Times are UTC."""
+    """The receipts list. Times are UTC."""
+    return csv_of(COLUMNS, (_values(row) for row in rows))
+
+
+def csv_of(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
+    """UTF-8 with a byte order mark, without which Excel reads Hebrew as Latin letters. Amounts stay plain digits."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    writer.writerow(columns)
     for row in rows:
-        writer.writerow([_cell(value) for value in _values(row)])
+        writer.writerow([_cell(value) for value in row])
     return b"\xef\xbb\xbf" + text.getvalue().encode()
 
 
@@ -58,5 +65,7 @@ def _values(row: ReceiptRow) -> list[object]:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, Decimal):
+        return plain(value)
     text = clean("" if value is None else str(value))
     return f"'{text}" if text.startswith(_RUNS) else text
