@@ -16,7 +16,7 @@ from cloud.papers.reads.common import Reading, amount, house, in_unit, named
 from cloud.papers.reads.received import confirmed
 from cloud.papers.views import Name
 from cloud.papers.words import Words
-from cloud.receiving.models import Receipt
+from cloud.receiving.models import Receipt, ReceiptNumber
 from cloud.stock.models import HandlingUnit, Lot, Quant
 from sync_protocol.quantity import plain
 
@@ -35,6 +35,9 @@ async def lot_labels(reading: Reading, words: Words, row: Lot, today: date) -> S
         "expiry": words.day(row.expires_on),
         "printed": words.say("label.made", day=words.day(today)),
     }
+    receipt = await reading.session.scalar(select(ReceiptNumber.ref).where(ReceiptNumber.uid == (row.first_receipt or "")))
+    if receipt is not None:
+        texts |= {"receipt_word": words.say("label.receipt"), "receipt": receipt}
     if gtin is None or not gs1.fits(ai, row.code):
         return [Label(texts, {"plain": row.code}, words.rtl)]
     dated = [gs1.day("17", row.expires_on)] if row.expires_on else []
