@@ -15,7 +15,7 @@ from cloud.stock.places import house
 from cloud.stock.quants import INTERNAL as INSIDE
 from cloud.transfers.goods import demand_lot
 from cloud.transfers.models import CountLine, CountSheet
-from cloud.transfers.rules import fresh_ref
+from cloud.transfers.rules import fresh_ref, in_product_unit
 
 
 async def before_sheet(session: AsyncSession, row: CountSheet, _changes: Mapping[str, Any], taken: Taken) -> None:
@@ -45,6 +45,8 @@ async def before_count_line(session: AsyncSession, row: CountLine, changes: Mapp
     row.owner_id = row.owner_id if row.owner_id is not None else (await house(session)).id
     product = await session.get_one(Product, row.product_id)
     await needs_role(session, row.owner_id, ("owner", "house", "customer"), "owned_by")
+    if row.review_code and row.counted is None and row.recounted is None:
+        await _take_up(session, sheet, row, product)
     if "counted" in changes and row.counted is not None:
         await _first(session, sheet, row, product, taken)
     if "recounted" in changes and row.recounted is not None:
@@ -53,6 +55,19 @@ async def before_count_line(session: AsyncSession, row: CountLine, changes: Mapp
         raise Refused("quantity_missing", field="counted")
     await _not_twice(session, sheet, row)
     row.review_code = row.review_detail = None
+
+
+async def _take_up(session: AsyncSession, sheet: CountSheet, row: CountLine, product: Product) -> None:
+    """What a box counted of something that nobody knew, now that somebody says what it is."""
+    if row.given_quantity is None:
+        raise Refused("quantity_missing", field="counted")
+    unit = row.given_unit or product.unit
+    amount = await in_product_unit(session, row.given_quantity, unit, product, field="product", nothing=True)
+    await demand_lot(session, product, row.lot_id, amount)
+    if sheet.second and row.recounted_at is not None:
+        row.recounted = amount
+    else:
+        row.counted = amount
 
 
 async def next_line(session: AsyncSession, sheet: CountSheet) -> int:

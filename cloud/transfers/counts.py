@@ -39,7 +39,8 @@ class _Found:
     said: Counted
     at: datetime
     entry: JournalEntry
-    amount: Decimal = NOTHING
+    amount: Decimal | None = None
+    """In the product's unit; None where nobody can say."""
 
 
 class Counter:
@@ -156,7 +157,7 @@ async def _found(session: AsyncSession, held: Iterable[tuple[JournalEntry, StepE
             continue
         before = known.get(_sort(one, house_id))
         if before is not None:
-            one.amount += before.amount
+            one.amount = (one.amount or NOTHING) + (before.amount or NOTHING)
         known[_sort(one, house_id)] = one
     return [*known.values(), *rest]
 
@@ -185,6 +186,7 @@ async def _write(session: AsyncSession, sheet: CountSheet, job: StockJob, found:
             session.add(line)
         named.add(line.number)
         _say(line, job, one.amount, one.at, taken)
+        line.given_quantity, line.given_unit = _digits(one.said), one.said.quantity.unit
         line.run, line.seq = one.entry.run, one.entry.seq
     for line in lines:
         if line.number not in named and line.product_id is not None and not line.review_code:
@@ -215,7 +217,14 @@ def _new_line(sheet: CountSheet, number: int, one: _Found, house_id: int, taken:
     )
 
 
-def _say(line: CountLine, job: StockJob, amount: Decimal, at: datetime, taken: Taken) -> None:
+def _digits(said: Counted) -> Decimal | None:
+    try:
+        return naming.digits(said.quantity)
+    except Refused:
+        return None
+
+
+def _say(line: CountLine, job: StockJob, amount: Decimal | None, at: datetime, taken: Taken) -> None:
     if job.second:
         line.recounted, line.recounted_by, line.recounted_at = amount, taken.actor.name, at
     else:

@@ -208,6 +208,9 @@ class CountLine(Kept, Base):
     """Whether some of it moved here or away while the place was counted."""
     review_code: Mapped[str | None] = mapped_column(Text)
     review_detail: Mapped[str | None] = mapped_column(Text)
+    given_quantity: Mapped[Decimal | None] = mapped_column(Exact)
+    given_unit: Mapped[str | None] = mapped_column(Text)
+    """As a box said it last, with its own digits and unit (UCUM)."""
     run: Mapped[str | None] = mapped_column(Text)
     seq: Mapped[int | None] = mapped_column(Big)
     """The journal's entry that said the last count of it."""

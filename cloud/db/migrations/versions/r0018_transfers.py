@@ -199,6 +199,8 @@ def _count_line() -> None:
         sa.Column("moved", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("review_code", sa.Text(), nullable=True),
         sa.Column("review_detail", sa.Text(), nullable=True),
+        sa.Column("given_quantity", Exact(), nullable=True),
+        sa.Column("given_unit", sa.Text(), nullable=True),
         sa.Column("run", sa.Text(), nullable=True),
         sa.Column("seq", sa.BigInteger(), nullable=True),
         *_kept(),
