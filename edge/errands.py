@@ -1,7 +1,7 @@
 """What the box does for the cloud beside its records: carries out commands, and sends files up."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,8 @@ from edge.settings import BoxSettings
 from edge.supervisor import keep_running
 from edge.uplink.sender import Sender
 from edge.uplink.uplink import Uplink
-from sync_protocol.entries import BlobEntry, NoteEntry
+from sync_protocol.entries import BlobEntry, Entry, NoteEntry
+from sync_protocol.ids import EntryId
 
 log = structlog.get_logger()
 
@@ -68,6 +69,10 @@ def orders(place: Place, journal: Journal, hub: DeviceHub, uplink: Uplink | None
     return Executor(CommandBook(journal), deeds(parts), place.clock)
 
 
+Append = Callable[[Entry], Awaitable[EntryId]]
+"""Writes one entry of the journal, or refuses it while the disk is full."""
+
+
 class Files:
     """The box's files: `store` for whoever has one, who then calls `put`. They go up while `start`ed with an uplink."""
 
@@ -95,6 +100,14 @@ class Files:
                 await journal.append(BlobEntry(**clock.stamp(), **fields.json()))
                 self.put()
             await journal.salvage_taken(file)
+
+    async def keep_photo(self, append: Append, clock: Clock, picture: bytes, *, media: str, about: Mapping[str, str]) -> str:
+        """Keep a picture: on the disk and in the journal when this returns its SHA-256. Raises OSError or JournalFault."""
+        name = f"photo.{media.rpartition('/')[2]}"
+        fields = await asyncio.to_thread(self.store.put, (picture,), media=media, name=name, about=about)
+        await append(BlobEntry(**clock.stamp(), **fields.json()))
+        self.put()
+        return fields.sha256
 
     async def doubt_restored(self, journal: Facts, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         """A cloud that was restored from a backup may lack files that it had: each is proved to be there once more."""

@@ -213,6 +213,7 @@ class _Box:
                 browser_libs=self.settings.browser_libs,
                 entropy=self.given.entropy,
                 health=self.care.health,
+                photos=partial(self.files.keep_photo, self.care.door.append, self.given.clock),
                 level=self.care.level,
             )
         )

@@ -20,6 +20,7 @@ from edge.errors import JobRefused, JournalFault, TakeRefused
 from edge.jobs.awaiting import Awaits, awaits
 from edge.jobs.checks import Check, failed_checks
 from edge.jobs.kinds import Act, Job, JobKind, Scene
+from edge.jobs.learned import Learned
 from edge.jobs.moment import Context
 from edge.jobs.movement.kinds import MOVEMENT_KINDS
 from edge.jobs.news import News, Outcome, Sound
@@ -82,7 +83,8 @@ class JobDesk:
 
     def __init__(self, seams: DeskSeams, *, station: str, scale: str | None = None, zone: tzinfo = UTC) -> None:
         self.station = station
-        self.masters = seams.masters
+        self._mirror = seams.masters
+        self._learned = Learned()
         self.clock = seams.clock
         self.scale = scale
         self.operator: str | None = None
@@ -155,6 +157,10 @@ class JobDesk:
     def next_number(self) -> str | None:
         """The number that the next paper of this box gets; None before the core has given it a range."""
         return self._numbers.next(self.masters().prefix())
+
+    def masters(self) -> MasterView:
+        """The newest master data, with the codes that this box learned since."""
+        return self._learned.over(self._mirror())
 
     def context(self) -> Context:
         at, clk = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, self._zone), self.clock.stamp()["clk"]
@@ -317,6 +323,7 @@ class JobDesk:
             self._stale = True
             raise
         self._overlay = self._overlay.after(at, entry)
+        self._learned.seen(entry)
         await self._numbers.used(entry)
         return held.kind.with_draft(after, None, command=None, by=by)
 
@@ -340,6 +347,7 @@ class JobDesk:
         await self._numbers.load()
         async for at, entry in self._journal.steps():
             self._numbers.seen(entry)
+            self._learned.seen(entry)
             self._overlay = self._overlay.after(at, entry)
             kind = self._kinds.get(entry.job_kind)
             if kind is None or entry.station != self.station or entry.job in unreadable:

@@ -26,7 +26,10 @@ _STATUS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("wrong_unit", "not_positive", "too_much", "code_too_long", "bad_command_id"), 422),
     **dict.fromkeys(("unknown_order", "unknown_product", "unknown_sheet", "no_such_action", "no_such_line"), 404),
     **dict.fromkeys(("container_form", "container_category", "container_check_digit"), 422),
-    "csrf": 403,
+    **dict.fromkeys(("unknown_notice", "unknown_party", "unknown_packaging", "no_such_serial", "no_such_check"), 404),
+    **dict.fromkeys(("not_a_temperature", "not_a_choice", "no_photo", "not_a_photo"), 422),
+    **dict.fromkeys(("csrf", "wrong_pin", "not_a_supervisor", "approver_is_counter"), 403),
+    "photo_too_large": 413,
     "journal": 503,
     "full": 507,
 }

@@ -3,15 +3,24 @@
 A program signs in with `POST /api/signin` {login, pin}, keeps the cookie, sends `X-Tallybox: 1` with every POST and
 `Accept: application/json` with everything, and reads `GET /api/state` (see `edge.kiosk.state.as_json`).
 
-    POST /api/jobs {order, cmd}                        begin a receipt (or scan the order's code); answers the state
+    POST /api/jobs {order | notice | blind, cmd}       begin a receipt (or scan the paper's code); answers the state
+    POST /api/jobs/{id}/supplier {supplier | owner}    who sent goods that nobody ordered, or whose they are
     POST /api/jobs/{id}/document {number} | {reason}   the delivery note, or why there is none
+    POST /api/jobs/{id}/arrival {what, value?, reason} container, seal, temperature...; without value it is asked for
     POST /api/jobs/{id}/item {product, reason}         a product by touch (else scan its code)
-    POST /api/jobs/{id}/again | drop                   the same code once more: add it, or forget it
+    POST /api/jobs/{id}/code {product, reason, pack?}  what an unknown code names
+    POST /api/jobs/{id}/pallet {choice: take|check|leave}  an announced pallet whole, item by item, or off it
+    POST /api/jobs/{id}/again | drop                   the same code once more: add it, or forget what waits
     POST /api/jobs/{id}/lot | expiry {value, reason}   what the code did not carry; expiry is an ISO date
+    POST /api/jobs/{id}/serial {value, reason} | unserial {value?} | serials   one serial number; take back; all are there
+    POST /api/jobs/{id}/tare | tare {packaging} | {value, reason} | pieces {value}   what is weighed with the goods
     POST /api/jobs/{id}/take                           the scale's stable weight
-    POST /api/jobs/{id}/count {value}                  a counted amount
+    POST /api/jobs/{id}/count {value, packs?}          a counted amount, or so many packs of the code
     POST /api/jobs/{id}/weight {value, unit, reason}   a typed weight, where the product allows it
+    POST /api/jobs/{id}/condition {condition, reason, line?} | photo {picture, subject, line?}   damage; a file (multipart)
+    POST /api/jobs/{id}/approval {check, line?} | approve {login, pin, decision, reason}   a supervisor decides a check
     POST /api/jobs/{id}/confirm {reason?}              keep the line; against a failed check with a reason
+    POST /api/jobs/{id}/remainder {order_line?, reason?}   before the end: what becomes of what did not come
     POST /api/jobs/{id}/discard {reason, line?} | undo | finish | abandon {reason}
     POST /api/jobs {kind: put_away|move|count|gate, receipt? | sheet? | value? | direction?, cmd}   another kind of job
     POST /api/jobs/{id}/place {value, reason} | goods | unit | row {key} | lot | no_lot | much {value, unit?} | all
@@ -34,16 +43,16 @@ from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from edge.errors import JobRefused, JournalFault, JournalFull
-from edge.jobs import commands as c
 from edge.jobs.news import Sound
 from edge.jobs.routing import tell_next
-from edge.kiosk.actions import ACTIONS, Asked
-from edge.kiosk.answers import Answers, NotSignedIn, asked_by, read_asked
+from edge.kiosk.actions import Asked, beginning
+from edge.kiosk.answers import Answers, NotSignedIn, read_asked
 from edge.kiosk.assets import Assets
 from edge.kiosk.deps import LOCALES, KioskDeps
 from edge.kiosk.guard import Guard
 from edge.kiosk.live import Board, live_weight
 from edge.kiosk.pages import Pages
+from edge.kiosk.receipt_routes import act_on_receipt
 from edge.kiosk.sessions import LONGEST_SESSION_NS, Session, Sessions, SignInRefused
 from edge.kiosk.smaller_routes import act_on_smaller, begin_smaller, is_smaller
 from edge.kiosk.state import as_json, station_state
@@ -257,8 +266,7 @@ def _add_actions(app: FastAPI, kiosk: Kiosk) -> None:
         session, asked = await kiosk.acting(request)
         if await begin_smaller(deps.desk, request, by=session.login, cmd=kiosk.command_id(request, asked)):
             return answers.done(request, session)
-        command = c.ChooseOrder(asked.order or "")
-        await deps.desk.do(command, by=session.login, cmd=kiosk.command_id(request, asked))
+        await deps.desk.do(beginning(asked), by=session.login, cmd=kiosk.command_id(request, asked))
         tell_next(deps.desk)
         return answers.done(request, session)
 
@@ -269,11 +277,5 @@ def _add_actions(app: FastAPI, kiosk: Kiosk) -> None:
         if action == "resume" or is_smaller(deps.desk, job):
             await act_on_smaller(kiosk, request, job, action, by=session.login, cmd=cmd)
             return answers.done(request, session)
-        if action == "take":
-            await deps.desk.take(by=session.login, cmd=cmd, job=job)
-        elif action in ACTIONS:
-            await deps.desk.do(ACTIONS[action](asked), by=session.login, cmd=cmd, job=job)
-        else:
-            raise JobRefused("no_such_action", action=asked_by(action))
-        tell_next(deps.desk)
+        await act_on_receipt(kiosk, request, job, action, asked, by=session.login, cmd=cmd)
         return answers.done(request, session)

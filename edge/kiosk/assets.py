@@ -19,7 +19,7 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
 }
 
-OWN_FILES: Final = ("kiosk.css", "kiosk.js", "live.js", "pads.js", "icon.svg")
+OWN_FILES: Final = ("kiosk.css", "kiosk.js", "live.js", "pads.js", "camera.js", "icon.svg")
 LIBRARY_FILES: Final[Mapping[str, str]] = {
     "htmx.js": "htmx.org/dist/htmx.min.js",
     **{

@@ -10,6 +10,7 @@ from edge.devices.live import Hub
 from edge.disk.levels import Level
 from edge.health.facts import BoxHealth
 from edge.jobs.desk import JobDesk
+from edge.kiosk.photos import PhotoKeeper
 from edge.kiosk.status import SyncStatus
 from edge.kiosk.store import KioskStore
 from edge.mirror.view import MasterView
@@ -49,5 +50,7 @@ class KioskDeps:
     entropy: Callable[[int], bytes]
     health: Callable[[], BoxHealth] = BoxHealth
     """How the box is; by itself a page of unknowns."""
+    photos: PhotoKeeper | None = None
+    """Keeps pictures; None where the station has no place for them."""
     level: Callable[[], Level] = lambda: Level.OK
     """How full the medium is: asked for with every page, so it must cost nothing."""

@@ -7,8 +7,14 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge.kiosk.photos import MAX_PHOTO
+
 MAX_BODY: Final = 16 * 1024
 """Bytes of a request body: the longest form holds a few typed words."""
+
+MAX_PHOTO_BODY: Final = MAX_PHOTO + MAX_BODY
+"""Bytes of a form that carries one picture; only addresses that end in PHOTO take one."""
+PHOTO: Final = "/photo"
 
 # Pages carry data blocks but no inline script or style; everything comes from the box itself.
 POLICY: Final = (
@@ -44,14 +50,15 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        most = MAX_PHOTO_BODY if scope["path"].endswith(PHOTO) else MAX_BODY
+        refusal = self._refusal(scope["method"], Headers(scope=scope), most)
         if refusal is None:
             await self._app(scope, receive, with_headers)
             return
         status, code = refusal
         await JSONResponse({"code": code, "title": code.replace("_", " "), "values": {}}, status)(scope, receive, with_headers)
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+    def _refusal(self, method: str, headers: Headers, most: int) -> tuple[int, str] | None:
         host = headers.get("host", "")
         if _name_of(host) not in self._hosts:
             return 421, "wrong_host"
@@ -64,7 +71,7 @@ class Guard:
             return 403, "cross_site"
         length = headers.get("content-length", "")
         # Without a length the body could go on for ever; no browser sends a form that way.
-        if not length.isdigit() or int(length) > MAX_BODY:
+        if not length.isdigit() or int(length) > most:
             return 413, "too_large"
         return None
 

@@ -117,6 +117,8 @@ class JobView:
     amount: AmountDraft
     packagings: list[Packaging]
     approval: ApprovalDraft | None
+    approving: tuple[Check, ...]
+    """The failed check that a supervisor is asked about."""
     rests: list[RestView]
     confirmed: int
     undo_line: int | None
@@ -157,6 +159,7 @@ def receipt_view(job: ReceiveJob, context: Context) -> JobView:
         amount=draft if isinstance(draft, AmountDraft) else AmountDraft(),
         packagings=sorted((row for _, row in masters.table(Packaging)), key=lambda one: one.code),
         approval=draft if isinstance(draft, ApprovalDraft) else None,
+        approving=_approving(draft, failed) if isinstance(draft, ApprovalDraft) else (),
         rests=_rests(job, context),
         confirmed=sum(line.counts for line in job.lines),
         undo_line=undo_line,
@@ -275,6 +278,10 @@ def _pallet(job: ReceiveJob, masters: MasterView) -> list[tuple[NoticeLine, Prod
     if not isinstance(job.draft, PalletDraft):
         return []
     return [(row, masters.product(row.product)) for row in announced_on(job, job.draft.unit.value, masters)]
+
+
+def _approving(draft: ApprovalDraft, failed: Failed) -> tuple[Check, ...]:
+    return tuple(one for one in failed.get(draft.line, ()) if one.code == draft.check)
 
 
 def _rests(job: ReceiveJob, context: Context) -> list[RestView]:

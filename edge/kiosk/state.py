@@ -1,7 +1,7 @@
 """The whole state of the station as plain data: what pages render and what `GET /api/state` answers."""
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from edge.disk.levels import Level
 from edge.jobs.awaiting import Awaits
@@ -11,7 +11,11 @@ from edge.kiosk.live import DeviceFact, LiveWeight, device_facts, live_weight
 from edge.kiosk.receipt import JobView, job_json, receipt_view
 from edge.kiosk.smaller import SmallerView, smaller_json, smaller_view
 from edge.kiosk.status import SyncStatus
-from sync_protocol.masters import Order, Party, Person, Station
+from edge.mirror.view import MasterView
+from sync_protocol.masters import Notice, Order, Party, Person, Station
+
+MAX_SENDERS: Final = 60
+"""Parties that can be touched where nothing was ordered or announced: more is a list nobody reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,9 @@ class StationState:
     supervisors: list[Person]
     job: JobView | None
     orders: list[tuple[Order, Party | None]]
+    notices: list[tuple[Notice, Party | None]]
+    suppliers: list[Party]
+    """Who may have sent goods that nobody ordered here."""
     live: LiveWeight
     devices: list[DeviceFact]
     sync: SyncStatus
@@ -48,6 +55,8 @@ def station_state(deps: KioskDeps, operator: str | None) -> StationState:
         supervisors=[person for person in masters.people() if person.role == "supervisor"],
         job=receipt_view(job, deps.desk.context()) if job is not None else None,
         orders=[(order, masters.party(order.supplier)) for order in masters.orders()],
+        notices=[(notice, masters.party(notice.supplier)) for notice in masters.notices()],
+        suppliers=_senders(masters),
         live=live_weight(deps.desk.live(), now),
         devices=device_facts(deps.hub, scale=deps.settings.scale, scanner=deps.settings.scanner),
         sync=status,
@@ -57,6 +66,11 @@ def station_state(deps: KioskDeps, operator: str | None) -> StationState:
         home=home_view(deps.desk, operator) if operator and held is None else None,
         smaller=smaller_view(held, deps.desk, operator or "") if held is not None else None,
     )
+
+
+def _senders(masters: MasterView) -> list[Party]:
+    found = (party for _, party in masters.table(Party) if party.supplier or party.owner)
+    return sorted(found, key=lambda party: party.name)[:MAX_SENDERS]
 
 
 def as_json(state: StationState) -> dict[str, Any]:
@@ -77,6 +91,16 @@ def as_json(state: StationState) -> dict[str, Any]:
                 "lines": len(order.lines),
             }
             for order, party in state.orders
+        ],
+        "notices": [
+            {
+                "ref": notice.ref,
+                "supplier": notice.supplier,
+                "order": notice.order,
+                "lines": len(notice.lines),
+                "expected_at": notice.expected_at,
+            }
+            for notice, _ in state.notices
         ],
         "live": state.live.json(),
         "devices": [asdict(fact) for fact in state.devices],

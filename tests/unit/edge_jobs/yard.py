@@ -64,9 +64,9 @@ def yard_masters(pin_hash: str = PIN_HASH, **changes: object) -> MasterView:
         ("review", "old", {"job": "old", "kind": "move", "ref": "TR-9", "reason": "not_enough", "detail": "OIL-5L"}),
         ("range", "BOX", {"prefix": "B7"}),
     ]
-    view = masters(pin_hash)
+    others = {key: row for key, row in masters(pin_hash).rows.items() if key[0] != "notice"}
     added = {(table, key): (7, TABLES[table].model_validate({**row, **_of(changes, key)})) for table, key, row in rows}
-    return MasterView({**view.rows, **added})
+    return MasterView({**others, **added})
 
 
 def _of(changes: dict[str, object], key: str) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Fixtures: a kiosk over in-memory devices, spoken to without a socket."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,17 @@ PIN = "4711"
 # Weak on purpose: the tests check the lock, not its strength.
 PIN_HASH = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=1024),)).hash(PIN)
 PROGRAM = {"accept": "application/json", "x-tallybox": "1"}
+
+
+class Kept:
+    """Stands for the box's files: remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.pictures: list[tuple[bytes, str, dict[str, str]]] = []
+
+    async def __call__(self, picture: bytes, *, media: str, about: Mapping[str, str]) -> str:
+        self.pictures.append((picture, media, dict(about)))
+        return f"{len(self.pictures):064x}"
 
 
 @dataclass
@@ -73,6 +84,7 @@ def deps_of(station: Station, store: KioskStore, sync: list[SyncStatus]) -> Kios
         settings,
         LIBRARIES,
         os.urandom,
+        photos=Kept(),
     )
 
 
