@@ -47,6 +47,9 @@ TRADE = (
     "container_event",
 )
 SETTINGS = ("check_setting",)
+LEDGER = ("quant", "move")
+GOODS = ("lot", "handling_unit")
+MOVEMENTS = ("transfer", "transfer_line", "count_sheet", "count_line")
 PLACES = ("site", "station", "box", "device", "calibration", "location", "label_layout")
 SALES_WORK = ("lead", "deal", "quote", "ticket", "call", "meeting", "task", "campaign", "contract", "visit")
 QUALITY_WORK = ("capa", "nonconformity", "inspection", "sample")
@@ -65,7 +68,7 @@ def _steps(kind: str, *names: str) -> tuple[Allowed, ...]:
     return tuple(Allowed(kind, TRANSITION + name) for name in names)
 
 
-_LOOK = (*_over((*TRADE, *PLACES, "receipt"), READ), *_over(AROUND, READ))
+_LOOK = (*_over((*TRADE, *PLACES, *LEDGER, *GOODS, *MOVEMENTS, "receipt"), READ), *_over(AROUND, READ))
 
 BUILTIN: tuple[BuiltinRole, ...] = (
     BuiltinRole(Role.ADMIN, "Administrator", "מנהל מערכת", (Allowed(ANY, ANY),)),
@@ -74,8 +77,8 @@ BUILTIN: tuple[BuiltinRole, ...] = (
         "Supervisor",
         "אחראי",
         (
-            *_over(("receipt", *PLACES, *SETTINGS), READ, EXPORT),
-            *_over(TRADE, *KEEP),
+            *_over(("receipt", *PLACES, *SETTINGS, *LEDGER), READ, EXPORT),
+            *_over((*TRADE, *GOODS, *MOVEMENTS), *KEEP),
             *_over(QUALITY_WORK, READ),
             *_over(AROUND, *TALK),
             *_steps("receipt", "count", "finish", "decide", "undecide", "recheck", "post", "abandon", "review"),
@@ -102,7 +105,7 @@ BUILTIN: tuple[BuiltinRole, ...] = (
         (
             *_LOOK,
             *_steps("receipt", "decide", "release", "reject"),
-            *_over(QUALITY_WORK, *KEEP),
+            *_over((*QUALITY_WORK, "lot"), *KEEP),
             *_over(("calibration",), CREATE, WRITE, EXPORT),
             *_over(AROUND, CREATE, WRITE),
         ),
