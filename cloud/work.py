@@ -12,6 +12,8 @@ from cloud.jobs import sweep as jobs_sweep
 from cloud.jobs.running import Handlers, RunningJob
 from cloud.jobs.schedules import Plan
 from cloud.objects.changing import refresh_statistics
+from cloud.receiving.evidence import standing
+from cloud.stock import work as stock_work
 
 STATISTICS = "database.statistics"
 
@@ -28,7 +30,9 @@ def handlers(reach: Reach, masks_of: MasksOf = no_masks, imports: ImportWork | N
     return {
         jobs_sweep.SWEEP: jobs_sweep.sweep,
         STATISTICS: statistics,
+        standing.REVERIFY: standing.nightly,
         webhooks_sweep.SWEEP: webhooks_sweep.sweep,
+        stock_work.CHECK: stock_work.check_ledger,
         FOLLOW: Follower(sight(access_of_login, masks_of), lambda: Sender(reach)),
         **(imports.handlers() if imports is not None else {}),
     }
@@ -37,4 +41,11 @@ def handlers(reach: Reach, masks_of: MasksOf = no_masks, imports: ImportWork | N
 def plans(zone: str) -> tuple[Plan, ...]:
     """Schedules that a new database begins with, in the house's zone."""
     nightly = Plan("database-statistics", STATISTICS, "41 3 * * *", zone)
-    return (*jobs_sweep.plans(zone), *webhooks_sweep.plans(zone), *imports_work.plans(zone), nightly)
+    return (
+        *jobs_sweep.plans(zone),
+        *webhooks_sweep.plans(zone),
+        *imports_work.plans(zone),
+        *stock_work.plans(zone),
+        *standing.plans(zone),
+        nightly,
+    )

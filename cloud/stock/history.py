@@ -39,7 +39,7 @@ async def as_of(
 
 def _quants(scope: Scope) -> Select[int, int | None, int, int | None, int, int]:
     columns = (Quant.product_id, Quant.lot_id, Quant.location_id, Quant.unit_id, Quant.owner_id)
-    return select(*columns, _micro(Quant.quantity).label("quantity")).where(*scope.quants())
+    return select(*columns, micro(Quant.quantity).label("quantity")).where(*scope.quants())
 
 
 def _moves(scope: Scope, when: ColumnElement[bool], *, back: bool) -> list[Select[int, int | None, int, int | None, int, int]]:
@@ -47,14 +47,14 @@ def _moves(scope: Scope, when: ColumnElement[bool], *, back: bool) -> list[Selec
     sign = -1 if back else 1
     came = (Move.product_id, Move.lot_id, Move.target_id.label("location_id"), Move.to_unit_id.label("unit_id"), Move.owner_id)
     went = (Move.product_id, Move.lot_id, Move.source_id.label("location_id"), Move.unit_id, Move.owner_id)
-    quantity = _micro(Move.quantity)
+    quantity = micro(Move.quantity)
     return [
         select(*came, (quantity * sign).label("quantity")).where(when, *scope.came()),
         select(*went, (quantity * -sign).label("quantity")).where(when, *scope.went()),
     ]
 
 
-def _micro(column: ColumnElement[Decimal] | object) -> ColumnElement[int]:
+def micro(column: ColumnElement[Decimal] | object) -> ColumnElement[int]:
     """The column as the whole number that it is."""
     found: ColumnElement[int] = type_coerce(column, BigInteger)
     return found
@@ -67,11 +67,11 @@ async def balance(session: AsyncSession, scope: Scope, moment: datetime) -> Deci
 
 async def balances(session: AsyncSession, scope: Scope, moments: Sequence[datetime]) -> list[Decimal]:
     """The same at several moments, in one look at the moves since the first of them."""
-    now = await session.scalar(select(func.sum(_micro(Quant.quantity))).where(*scope.quants()))
+    now = await session.scalar(select(func.sum(micro(Quant.quantity))).where(*scope.quants()))
     first = min(moments)
     later = [NOTHING] * len(moments)
     for sign, side in ((1, scope.came()), (-1, scope.went())):
-        sums = [func.sum(case((Move.effective_at >= moment, _micro(Move.quantity)), else_=0)) for moment in moments]
+        sums = [func.sum(case((Move.effective_at >= moment, micro(Move.quantity)), else_=0)) for moment in moments]
         row = (await session.execute(select(*sums).where(Move.effective_at >= first, *side))).one()
         later = [so_far + sign * from_micro(int(value or 0)) for so_far, value in zip(later, row, strict=True)]
     return [from_micro(int(now or 0)) - one for one in later]
