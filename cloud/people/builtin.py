@@ -105,7 +105,8 @@ BUILTIN: tuple[BuiltinRole, ...] = (
         (
             *_LOOK,
             *_steps("receipt", "decide", "release", "reject"),
-            *_over((*QUALITY_WORK, "lot"), *KEEP),
+            *_over(QUALITY_WORK, *KEEP),
+            *_over(("lot",), *CHANGE, EXPORT),
             *_over(("calibration",), CREATE, WRITE, EXPORT),
             *_over(AROUND, CREATE, WRITE),
         ),
