@@ -89,7 +89,7 @@ def _page(request: Request, fault: WebFault) -> Response:
         "fault.html",
         status=fault.status,
         title=renderer.said(locale if is_locale(locale) else "en", "fault_title", str(status)),
-        message=renderer.said(locale, "fault", fault.code),
+        message=renderer.said(locale, "fault", fault.code, fault.values),
         way_out=way_out,
         way_words=words,
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from string import Formatter
 from zoneinfo import ZoneInfo
 
 from fastapi import Request, Response
@@ -105,12 +106,16 @@ class Renderer:
             **values,
         )
 
-    def said(self, locale: Locale, kind: str, code: str | None) -> Markup:
-        """The words for a code that comes from elsewhere: its text if there is one, else the code or free text itself."""
+    def said(self, locale: Locale, kind: str, code: str | None, values: Mapping[str, object] | None = None) -> Markup:
+        """The words for a code that comes from elsewhere, filled in with its values: its text if there is one, else the code or
+        free text itself. A value that did not come leaves its place empty."""
         if not code:
             return marks.NOTHING
         key = f"{kind}.{code}"
-        return self.catalogues.say(locale, key) if self.catalogues.has(key) else free(code)
+        if not self.catalogues.has(key):
+            return free(code)
+        names = {name for _, name, _, _ in Formatter().parse(self.catalogues.texts[locale][key]) if name}
+        return self.catalogues.say(locale, key, **{name: marks.words((values or {}).get(name, "")) for name in names})
 
     def _frame(self, request: Request) -> dict[str, object]:
         here_url = request.url.path + (f"?{request.url.query}" if request.url.query else "")

@@ -251,7 +251,7 @@ async def _show(
         view = await around_of(request, caller, await opened(caller, kind, ref, locale=locale), before=before)
     say = renderer.catalogues.say
     if refused is not None:
-        view = replace(view, problem=renderer.said(locale, "fault", refused.code))
+        view = replace(view, problem=renderer.said(locale, "fault", refused.code, refused.values))
     if draft is not None:
         view = replace(view, draft_body=draft[0], draft_visibility=draft[1])
     if posted is not None:

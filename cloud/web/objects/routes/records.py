@@ -143,4 +143,4 @@ def why(refused: Refused, show: Shower, known: set[str]) -> Markup | None:
         return show.say("o.fields_missing") if others else None
     if isinstance(refused, Conflict):
         return show.say("o.moved_on")
-    return show.renderer.said(show.locale, "fault", refused.code)
+    return show.renderer.said(show.locale, "fault", refused.code, refused.values)
