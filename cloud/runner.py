@@ -39,7 +39,7 @@ from cloud.people.provider import Provider
 from cloud.push.mqtt import MqttSessions
 from cloud.push.watch import Watch
 from cloud.receiving.projection import project_forever
-from cloud.takers import TAKERS
+from cloud.takers import JOB_TAKERS, TAKERS
 from cloud.web.app import create_staff_app
 from cloud.web.settings import LOOPBACK, StaffDeps, StaffSettings
 from cloud.web_server import Listener, listen, serve
@@ -167,7 +167,7 @@ async def _serve(
             tasks.create_task(work_forever(records.broker, handlers, sessions_there))
         if blobs is not None:
             tasks.create_task(blobs.sweep_forever())
-        tasks.create_task(project_forever(sessions, wake, TAKERS))
+        tasks.create_task(project_forever(sessions, wake, TAKERS, job_takers=JOB_TAKERS))
         tasks.create_task(catch_up_forever(sessions, records.registry))
         tasks.create_task(worker.run())
         log.info("cloud_served", sync=sync.url, staff=staff.url)

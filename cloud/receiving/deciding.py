@@ -77,7 +77,7 @@ async def decide(session: AsyncSession, receipt: Receipt, taken: Taken) -> Mappi
         await _settle(session, receipt, row, taken)
     await session.flush()
     # The place and not the row's id: records can be made again from the journal, and their rows then have other ids.
-    return {"check": row.check, "line": row.line_number, "decision": [before, row.decision]}
+    return {"check": row.check, "line": row.line_number, "decision": [before, row.decision], "role": row.role}
 
 
 async def may_undecide(_session: AsyncSession, receipt: Receipt, taken: Taken) -> None:

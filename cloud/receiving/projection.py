@@ -16,21 +16,23 @@ from sqlalchemy.exc import DataError, IntegrityError, InterfaceError, Operationa
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from cloud.boxes.received import Received, Takers
+from cloud.boxes.received import JobTakers, Received, Takers
 from cloud.clock import Clock, system_clock
 from cloud.db.engine import Sessions, is_sqlite
 from cloud.errors import Refused, StepFault
 from cloud.ingest.models import OTHER_KINDS, HeldRun, JournalEntry, RunState
 from cloud.receiving import waiting
 from cloud.receiving.branches import changed_branches, question_receipts
+from cloud.receiving.completing import complete_ready
 from cloud.receiving.fold import Step
 from cloud.receiving.models import ProjectionCursor, ProjectionFault
 from cloud.receiving.rows import Arrived
-from cloud.receiving.steps import Drafts, Jobs, awaited, find_receipt, take_step
+from cloud.receiving.steps import Drafts, Jobs, awaited, check_texts, find_receipt, take_step
 from cloud.receiving.waiting import Ancestry
 from sync_protocol.entries import StepEntry, parse
 from sync_protocol.errors import TextFault
 from sync_protocol.ids import EntryId, RunId
+from sync_protocol.steps import RECEIVE
 from sync_protocol.wiretext import clean
 
 log = structlog.get_logger()
@@ -47,11 +49,15 @@ LOOK_AGAIN_S = 5.0
 
 RETRY_S = 1.0
 
+COMPLETE_EVERY = timedelta(seconds=30)
+"""Nobody waits for a receipt to be done, and the look at all posted ones costs more the more there are."""
+
 STILL_COMING = timedelta(seconds=1)
 MAX_PUT_OFF = 5000
 """Readings of a run that still grows are not passed one frame at a time: each time would cost those who write a turn."""
 
 NO_TAKERS: Takers = {}
+NO_JOBS: JobTakers = {}
 
 
 @dataclass(slots=True)
@@ -60,6 +66,7 @@ class _Round:
 
     sessions: Sessions
     takers: Takers
+    job_takers: JobTakers | None = None
     until: datetime | None = None
     now: datetime | None = None
     drafts: Drafts = field(default_factory=Drafts)
@@ -80,16 +87,25 @@ class Ready:
 
 
 async def project_forever(
-    sessions: Sessions, wake: asyncio.Event, takers: Takers = NO_TAKERS, clock: Clock = system_clock
+    sessions: Sessions,
+    wake: asyncio.Event,
+    takers: Takers = NO_TAKERS,
+    clock: Clock = system_clock,
+    *,
+    job_takers: JobTakers = NO_JOBS,
 ) -> None:
     """Take entries as they come, until cancelled. A database that is away is tried again."""
     drafts = Drafts()
+    completed: datetime | None = None
     everybody = True  # a worker before this one may have ended between an entry and what waited for it
     while True:
         wake.clear()
         try:
-            await _project(_Round(sessions, takers, now=clock(), drafts=drafts), everybody=everybody)
+            await _project(_Round(sessions, takers, job_takers, now=clock(), drafts=drafts), everybody=everybody)
             everybody = False
+            if completed is None or clock() - completed >= COMPLETE_EVERY:
+                completed = clock()
+                await complete_ready(sessions, completed)
         except (OperationalError, InterfaceError, PoolTimeout) as exc:
             log.warning("projection_postponed", reason=type(exc).__name__)
             await asyncio.sleep(RETRY_S)
@@ -102,14 +118,19 @@ async def project_forever(
 
 
 async def project_all(
-    sessions: Sessions, *, until: datetime | None = None, takers: Takers = NO_TAKERS, now: datetime | None = None
+    sessions: Sessions,
+    *,
+    until: datetime | None = None,
+    takers: Takers = NO_TAKERS,
+    now: datetime | None = None,
+    job_takers: JobTakers | None = NO_JOBS,
 ) -> int:
     """Take everything that can be taken, but for entries received after `until`; how many entries were passed.
 
-    `takers` get the entries of their kinds; a rebuild of the records alone goes without them. Steps that have waited for too
-    long by `now` become faults.
+    `takers` get the entries of their kinds; a rebuild of the records alone goes without them. `job_takers` get the steps of
+    jobs other than receipts; None passes those steps over. Steps that have waited for too long by `now` become faults.
     """
-    return await _project(_Round(sessions, takers, until, now), everybody=True)
+    return await _project(_Round(sessions, takers, job_takers, until, now), everybody=True)
 
 
 async def _project(work: _Round, *, everybody: bool) -> int:
@@ -193,6 +214,7 @@ class _Desk:
     jobs: Jobs
     ancestry: Ancestry
     takers: Takers
+    job_takers: JobTakers | None
 
 
 async def _claim(work: _Round, session: AsyncSession, box: str) -> _Desk | None:
@@ -201,7 +223,7 @@ async def _claim(work: _Round, session: AsyncSession, box: str) -> _Desk | None:
         key = func.hashtextextended(box, _LOCKS)
         if not await session.scalar(select(func.pg_try_advisory_xact_lock(key))):
             return None
-    return _Desk(session, Jobs(work.drafts), Ancestry(session, box), work.takers)
+    return _Desk(session, Jobs(work.drafts), Ancestry(session, box), work.takers, work.job_takers)
 
 
 async def _lock(session: AsyncSession, run: str) -> ProjectionCursor:
@@ -295,10 +317,28 @@ async def _take(desk: _Desk, row: JournalEntry, *, parked: bool = False) -> bool
 
 async def _take_step(desk: _Desk, row: JournalEntry, step: StepEntry) -> bool:
     at = EntryId(RunId(row.run), row.seq)
+    if step.job_kind != RECEIVE:
+        return await _take_elsewhere(desk, row, step, at)
     next_n = await awaited(desk.session, step, desk.jobs)
     if await waiting.must_wait(desk.session, desk.ancestry, at, step, next_n):
         return False
     await take_step(desk.session, Arrived(Step(step, at), row.box_id, row.received_at), desk.jobs)
+    return True
+
+
+async def _take_elsewhere(desk: _Desk, row: JournalEntry, step: StepEntry, at: EntryId) -> bool:
+    """A step of another kind of job, in the same order as those of receipts."""
+    if desk.job_takers is None:
+        return True
+    taker = desk.job_takers.get(step.job_kind)
+    if taker is None:
+        raise StepFault("unknown_job_kind", step.job_kind)
+    check_texts(step)
+    received = Received(row.box_id, row.run, row.seq, step, row.received_at)
+    next_n = await taker.awaited(desk.session, received, step)
+    if await waiting.must_wait(desk.session, desk.ancestry, at, step, next_n):
+        return False
+    await taker.take(desk.session, received, step)
     return True
 
 
@@ -338,5 +378,6 @@ async def _fault(desk: _Desk, row: JournalEntry, step: StepEntry | None, fault: 
     receipt = await find_receipt(desk.session, job) if job else None
     if receipt is not None and receipt.box_id == row.box_id:
         receipt.needs_review = True
+        receipt.review_reason = receipt.review_reason or "steps_contradict"
         receipt.version += 1
     await desk.session.flush()

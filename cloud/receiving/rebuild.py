@@ -7,31 +7,41 @@ is: a receipt of an order that was closed later gets the exception that it would
 from collections.abc import Mapping, Sequence
 
 import structlog
-from sqlalchemy import delete, select, update
+from sqlalchemy import and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.db.engine import Sessions
 from cloud.errors import Refused
 from cloud.ingest.branches import OVERLAP
-from cloud.ingest.models import Branch, ParkedStep
+from cloud.ingest.models import Branch, JournalEntry, ParkedStep
 from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.events import REPLAYING, append_event
 from cloud.kernel.models import Event
 from cloud.kernel.transition import transition
 from cloud.masters.models import OrderLine
 from cloud.people.models import Role
+from cloud.receiving.completing import complete_ready
 from cloud.receiving.decisions import receipt_by_ref
 from cloud.receiving.machine import RECEIPT
 from cloud.receiving.models import (
     Evidence,
+    LearnedCode,
     ProjectionCursor,
     ProjectionFault,
     Receipt,
     ReceiptException,
     ReceiptLine,
+    ReceiptPhoto,
+    ReceiptRemainder,
+    ReceiptSerial,
     ReceiptStep,
 )
 from cloud.receiving.projection import project_all
+from cloud.stock.models import Move
+from cloud.trade.notices import forget_received
+from sync_protocol.entries import StepEntry, parse
+from sync_protocol.errors import TextFault
+from sync_protocol.steps import RECEIVE
 
 log = structlog.get_logger()
 
@@ -39,15 +49,22 @@ MADE_AGAIN = (
     Evidence,
     ReceiptException,
     ReceiptStep,
+    ReceiptSerial,
+    ReceiptPhoto,
+    LearnedCode,
+    ReceiptRemainder,
     ReceiptLine,
     Receipt,
-    ProjectionFault,
-    ParkedStep,
     ProjectionCursor,
 )
-"""In an order that foreign keys allow."""
+"""In an order that foreign keys allow. Moves, lots, buckets and other jobs' records stay: posting again finds its old moves."""
 
-STAFF_ACTIONS = frozenset({"decide", "undecide", "recheck", "post", "abandon", "review"})
+STAFF_ACTIONS = frozenset(
+    {"decide", "undecide", "recheck", "post", "abandon", "review", "release", "reject", "complete", "reverse"}
+)
+
+LEDGER_DIFFERS = "ledger_differs"
+"""Reason of a receipt that stock was posted for, and which made anew is not what was posted."""
 
 
 async def rebuild(sessions: Sessions, taken: Taken) -> int:
@@ -57,16 +74,58 @@ async def rebuild(sessions: Sessions, taken: Taken) -> int:
         actions = await _staff_actions(session)
         for table in MADE_AGAIN:
             await session.execute(delete(table))
+        await _forget_faults(session)
+        await forget_received(session)
         await session.execute(update(OrderLine).values(received=0))
         await session.execute(update(Branch).where(Branch.read_as == OVERLAP).values(looked_at=False))
     passed = 0
     for action in actions:
-        passed += await project_all(quiet, until=action.at)
+        passed += await project_all(quiet, until=action.at, job_takers=None)
         await _repeat(quiet, action)
-    passed += await project_all(quiet)
+    passed += await project_all(quiet, job_takers=None)
+    await _compare(quiet, taken)
+    while await complete_ready(quiet, taken.at):
+        pass
     async with sessions.write() as session:
         await append_event(session, taken, action="rebuild", kind="projection", ref="receiving", changes={"entries": passed})
     return passed
+
+
+async def _forget_faults(session: AsyncSession) -> None:
+    """Faults and waiting steps of receipts; those of other jobs and of other entries are not made again, and stay."""
+    for table in (ProjectionFault, ParkedStep):
+        rows = await session.execute(
+            select(table.run, table.seq, JournalEntry.content)
+            .join(JournalEntry, and_(JournalEntry.run == table.run, JournalEntry.seq == table.seq))
+            .where(JournalEntry.kind.in_(("step", "unreadable")))
+        )
+        for run, seq, content in rows.all():
+            if _of_receipt(content):
+                await session.execute(delete(table).where(table.run == run, table.seq == seq))
+
+
+def _of_receipt(content: bytes) -> bool:
+    try:
+        entry = parse(content)
+    except TextFault:
+        return True
+    return not isinstance(entry, StepEntry) or entry.job_kind == RECEIVE
+
+
+async def _compare(sessions: Sessions, taken: Taken) -> None:
+    """Ask for a look at receipts that brought goods into stock and are not posted any more."""
+    async with sessions.write() as session:
+        posted = select(Move.document).where(Move.document_kind == RECEIPT.kind, Move.reverses_id.is_(None))
+        rows = await session.scalars(
+            select(Receipt)
+            .where(Receipt.uid.in_(posted), Receipt.state.not_in(("posted", "done", "reversed")))
+            .order_by(Receipt.id)
+        )
+        for receipt in list(rows):
+            log.warning("ledger_differs", ref=receipt.ref, state=receipt.state)
+            receipt.review_reason = LEDGER_DIFFERS
+            itself = Taken(Actor.system("rebuild"), taken.at, values={"why": LEDGER_DIFFERS})
+            await transition(session, RECEIPT, receipt, "question", itself)
 
 
 async def _staff_actions(session: AsyncSession) -> Sequence[Event]:
@@ -85,7 +144,7 @@ async def _staff_actions(session: AsyncSession) -> Sequence[Event]:
 
 async def _repeat(sessions: Sessions, event: Event) -> None:
     # The role was checked when it happened, and may be another one by now.
-    actor = Actor.user(event.actor, Role.SUPERVISOR)
+    actor = Actor.user(event.actor, str(event.changes.get("role") or Role.SUPERVISOR))
     try:
         async with sessions.write() as session:
             receipt = await receipt_by_ref(session, event.ref)
@@ -96,9 +155,11 @@ async def _repeat(sessions: Sessions, event: Event) -> None:
 
 
 def _values(receipt: Receipt, event: Event) -> Mapping[str, str]:
+    changes = event.changes
+    if event.action in {"release", "reject"}:
+        return {name: str(changes[name]) for name in ("line", "quantity", "key")} | {"bucket": str(changes["bucket"][0])}
     if event.action not in {"decide", "undecide"}:
         return {}
-    changes = event.changes
     place = (changes.get("check"), changes.get("line"))
     row = next((row for row in receipt.exceptions if (row.check, row.line_number) == place), None)
     return {"exception": str(row.id) if row else "", "decision": str(changes["decision"][1] or "")}

@@ -18,17 +18,15 @@ from cloud.kernel.transition import transition
 from cloud.receiving.approving import actor_at, approve
 from cloud.receiving.checks import all_findings
 from cloud.receiving.fold import Draft, Stage, Step, apply, begin, fold
-from cloud.receiving.machine import RECEIPT, exception_row, open_questions
+from cloud.receiving.machine import RECEIPT, exception_row, holds, open_questions
 from cloud.receiving.models import Receipt, ReceiptStep
 from cloud.receiving.rows import Arrived, new_receipt, write_beside, write_head, write_line
-from cloud.receiving.verify import verify
 from cloud.receiving.waiting import first_names
 from cloud.trade.notices import note_arrived, note_receiving
 from sync_protocol.entries import StepEntry, parse
 from sync_protocol.ids import EntryId, RunId
 from sync_protocol.receiving.finding import Finding
 from sync_protocol.receiving.settings import CHECKS
-from sync_protocol.steps import RECEIVE
 
 log = structlog.get_logger()
 
@@ -85,9 +83,7 @@ class Jobs(dict[str, Job]):
 async def take_step(session: AsyncSession, arrived: Arrived, jobs: Jobs) -> None:
     """Work one step of job kind `receive` into its receipt. Raises StepFault, and then nothing may be kept of it."""
     entry = arrived.step.entry
-    if entry.job_kind != RECEIVE:
-        raise StepFault("unknown_job_kind", entry.job_kind)
-    _check_texts(entry)
+    check_texts(entry)
     job = jobs.get(entry.job) or await _load(session, entry.job, jobs.drafts)
     if job is None:
         jobs[entry.job] = await _open(session, arrived)
@@ -107,9 +103,7 @@ async def take_step(session: AsyncSession, arrived: Arrived, jobs: Jobs) -> None
 
 async def awaited(session: AsyncSession, entry: StepEntry, jobs: Jobs) -> int:
     """The number of the step that a job awaits, 0 where there is no such job. Raises StepFault for what is no step of ours."""
-    if entry.job_kind != RECEIVE:
-        raise StepFault("unknown_job_kind", entry.job_kind)
-    _check_texts(entry)
+    check_texts(entry)
     if entry.job not in jobs:
         found = await _load(session, entry.job, jobs.drafts)
         if found is None:
@@ -200,7 +194,7 @@ async def _finish(session: AsyncSession, receipt: Receipt, arrived: Arrived, tak
     receipt.finished_received_at = arrived.received_at
     await session.flush()
     findings = await all_findings(session, receipt)
-    if not (await verify(session, receipt)).ok:
+    if not await holds(session, receipt):
         findings.append(Finding("not_verified", severity=CHECKS["not_verified"]))
     receipt.exceptions.extend(exception_row(finding) for finding in findings)
     await session.flush()
@@ -235,7 +229,7 @@ async def _taken(session: AsyncSession, arrived: Arrived) -> Taken:
     return Taken(actor, arrived.received_at, reason if isinstance(reason, str) else None)
 
 
-def _check_texts(entry: StepEntry) -> None:
+def check_texts(entry: StepEntry) -> None:
     """Refuse what no database column or page should meet: NUL, endless texts and numbers."""
     for text in (entry.job, entry.station, entry.by, entry.step):
         if not text or len(text) > MAX_ID:
