@@ -3,7 +3,7 @@ transaction, each with its event. There is no other way to write a record."""
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from cloud.db.settings_table import next_number
 from cloud.errors import Conflict, Forbidden, NotFound, Refused, WrongState
 from cloud.kernel.access import ARCHIVE, CREATE, READ, TRANSITION, WRITE
+from cloud.kernel.actor import Taken
 from cloud.kernel.events import append_event
 from cloud.kernel.transition import RULES, begin, transition
 from cloud.objects.caller import Caller
@@ -194,7 +195,8 @@ async def do(
     version: int | None = None,
     given: Mapping[str, object] | None = None,
 ) -> Item:
-    """Take a transition; the reason is `caller.taken.reason`. Fields in `given` are changed first, in the same transaction.
+    """Take a transition; the reason is `caller.taken.reason`. Fields in `given` are changed first, in the same transaction;
+    what the coded transition itself `takes` is given to it instead.
 
     Raises NotFound, Conflict, WrongState, Forbidden, ReasonMissing, GuardFailed, Invalid: then nothing is changed.
     """
@@ -205,6 +207,7 @@ async def do(
     if version is not None and version != row.version:
         raise Conflict("conflict", ref=ref, seen=str(version), now=str(row.version))
     _demand_offered(rows, row, action)
+    taken, given = _for_the_action(caller.taken, rows, row, action, given or {})
     async with caller.session.begin_nested() if given else nullcontext():
         if given:
             await update(caller, kind, ref, given)
@@ -212,12 +215,22 @@ async def do(
             row, readable = await row_of(caller, rows, ref, f"{TRANSITION}{action}")
         if not caller.session.info.get(RULES):
             await demand(caller, rows, row, action)
-        await transition(caller.session, machine_of(rows), row, action, caller.taken)
+        await transition(caller.session, machine_of(rows), row, action, taken)
     if rows.has("updated_at"):
         row.updated_at, row.updated_by = caller.taken.at, caller.login
     await _tell(caller, rows, row)
     readable = await reach(caller, rows, row, READ) or readable
     return await item_of(caller, rows, row, readable)
+
+
+def _for_the_action(
+    taken: Taken, rows: Rows, row: Any, action: str, given: Mapping[str, object]
+) -> tuple[Taken, Mapping[str, object]]:
+    """The taking with what the transition takes beside the record, and what is left of `given`: fields."""
+    takes = machine_of(rows).find(rows.state(row) or "", action).takes
+    about = {name: str(value) for name, value in given.items() if name in takes and value is not None}
+    fields = {name: value for name, value in given.items() if name not in takes}
+    return (replace(taken, values={**taken.values, **about}) if about else taken), fields
 
 
 def _demand_offered(rows: Rows, row: Any, action: str) -> None:

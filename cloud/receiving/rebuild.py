@@ -21,7 +21,7 @@ from cloud.kernel.transition import transition
 from cloud.masters.models import OrderLine
 from cloud.people.models import Role
 from cloud.receiving.completing import complete_ready
-from cloud.receiving.decisions import receipt_by_ref
+from cloud.receiving.decisions import receipt_by_ref, settle_code
 from cloud.receiving.machine import RECEIPT
 from cloud.receiving.models import (
     Evidence,
@@ -59,8 +59,10 @@ MADE_AGAIN = (
 )
 """In an order that foreign keys allow. Moves, lots, buckets and other jobs' records stay: posting again finds its old moves."""
 
+CODE = "decide_code"
+
 STAFF_ACTIONS = frozenset(
-    {"decide", "undecide", "recheck", "post", "abandon", "review", "release", "reject", "complete", "reverse"}
+    {"decide", "undecide", "recheck", "post", "abandon", "review", "release", "reject", "complete", "reverse", CODE}
 )
 
 LEDGER_DIFFERS = "ledger_differs"
@@ -148,6 +150,9 @@ async def _repeat(sessions: Sessions, event: Event) -> None:
     try:
         async with sessions.write() as session:
             receipt = await receipt_by_ref(session, event.ref)
+            if event.action == CODE:
+                await settle_code(session, receipt, event.changes, Taken(actor, event.at))
+                return
             values = _values(receipt, event)
             await transition(session, RECEIPT, receipt, event.action, Taken(actor, event.at, event.reason, None, values))
     except Refused as exc:
