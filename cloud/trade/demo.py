@@ -32,7 +32,7 @@ PACKAGING = (
 )
 
 SETTINGS: tuple[tuple[str, str | None, str, list[str], bool], ...] = (
-    ("temperature_missing", "CHK-CUB", "decision", ["quality", "supervisor"], False),
+    ("temperature_missing", "CHK-CUB", "decision", ["supervisor", "quality"], False),
     ("weight_off_notice", None, "decision", ["supervisor"], True),
     ("kept_by_operator", None, "info", [], False),
     ("under_tolerance", "SLM-FIL", "decision", [], False),
