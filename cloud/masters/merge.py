@@ -13,6 +13,7 @@ from cloud.kernel.actor import Taken
 from cloud.kernel.events import append_event
 from cloud.masters.merge_values import joined
 from cloud.masters.models import Party, PartyAlias, PartyContact, PartyKey, ProductCode
+from cloud.masters.moved import LEDGER, moved
 from cloud.masters.party_rules import rekey
 from cloud.masters.trees import hold, leads_to
 
@@ -33,7 +34,8 @@ async def merge(session: AsyncSession, keep: Party, lose: Party, taken: Taken, *
 
     Nothing is undone later, so what cannot be joined without loss is refused before anything moves: `merge_self`,
     `merge_kinds`, `merge_archived`, `merge_circle`, `merge_numbers` (two company or tax numbers), `merge_codes` (one code for
-    two products), `merge_doubles` (rows of another table of which only one may be there).
+    two products), `merge_doubles` (rows of another table of which only one may be there), `merge_moves` (the ledger has moves
+    of its goods).
     """
     if taken.access is not None and not (taken.access.may("party", WRITE) and taken.access.may("party", ARCHIVE)):
         raise Forbidden("forbidden", action="merge", role=taken.actor.role)
@@ -41,6 +43,8 @@ async def merge(session: AsyncSession, keep: Party, lose: Party, taken: Taken, *
     for party in sorted((keep, lose), key=lambda one: one.id):
         await session.refresh(party, with_for_update=True)
     await _check(session, keep, lose)
+    if await moved(session, lose.id, "owner_id"):
+        raise Refused("merge_moves", ref=lose.ref)
     before = {"roles": list(keep.roles), "email": keep.email, "phone": keep.phone}
     await _contacts(session, keep, lose)
     await session.execute(delete(PartyKey).where(PartyKey.party_id == lose.id))
@@ -67,8 +71,10 @@ async def merge(session: AsyncSession, keep: Party, lose: Party, taken: Taken, *
 
 
 def references_to_party() -> Iterator[tuple[Table, Column[Any]]]:
-    """Every foreign key to party, of whatever table of the program."""
+    """Every foreign key to party, of whatever table of the program but the ledger's, which changes by posting alone."""
     for table in Base.metadata.sorted_tables:
+        if table.name in LEDGER:
+            continue
         for column in table.columns:
             if any(key.column.table.name == Party.__tablename__ for key in column.foreign_keys):
                 yield table, column

@@ -14,6 +14,7 @@ from cloud.kernel.actor import Taken
 from cloud.masters.calibrations import refresh_device
 from cloud.masters.labels import read_label, rules_of
 from cloud.masters.models import Calibration, Device, LabelLayout, Location, Site, Station
+from cloud.masters.moved import keep_usage
 from cloud.masters.product_rules import in_order, needs_role
 from cloud.masters.trees import refuse_circle
 from sync_protocol.errors import TextFault
@@ -43,6 +44,8 @@ async def before_location(session: AsyncSession, row: Location, changes: Mapping
     """A tree inside one site."""
     in_order(row.temp_min, row.temp_max, "temp_max")
     await needs_role(session, row.owner_id, ("owner", "house", "customer"), "only_for")
+    if "usage" in changes:
+        await keep_usage(session, row)
     if not {"parent", "site"} & changes.keys():
         return
     if row.parent_id is not None:

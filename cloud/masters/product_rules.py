@@ -12,6 +12,7 @@ from cloud.errors import Refused
 from cloud.kernel.actor import Taken
 from cloud.masters.gtin import gtin14
 from cloud.masters.models import BomLine, OrderLine, Party, Price, Product, ProductCode, Unit
+from cloud.masters.moved import keep_unit
 from cloud.masters.trees import hold, leads_to
 from cloud.masters.units import BUILT_IN, Factor, countable, ratio, units_of
 
@@ -26,6 +27,7 @@ async def before_product(session: AsyncSession, row: Product, changes: Mapping[s
     """Unit, ranges, owner, and that what hangs on the product still fits."""
     if "unit" in changes:
         await _product_unit(session, row)
+        await keep_unit(session, row)
     if row.tracking == "serial" and BUILT_IN.get(row.unit) != BUILT_IN["{pcs}"]:
         raise Refused("serial_needs_pieces", field="tracking", unit=row.unit)
     in_order(row.temp_min, row.temp_max, "temp_max")

@@ -14,10 +14,11 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.db.engine import is_sqlite
+from cloud.masters.moved import INSIDE
 from cloud.stock.faults import QuantGone
 from cloud.stock.models import Quant
 
-INTERNAL = frozenset({"stock", "receiving", "quarantine", "rejected", "transit"})
+INTERNAL = INSIDE
 """Usages of places that are somewhere: they never hold less than nothing."""
 
 CHUNK = 1000
