@@ -1,6 +1,7 @@
 """Puts the staff application together: gate, routes, files, errors."""
 
 import re
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from cloud.errors import CloudError
 from cloud.imports.table import MAX_BYTES
+from cloud.papers.kinds import papers_of
 from cloud.papers.making import Office
 from cloud.papers.typesetting import Typesetter
 from cloud.people.keys import Rates
@@ -19,6 +21,7 @@ from cloud.web import faults
 from cloud.web.access import gate, public
 from cloud.web.assets import Assets
 from cloud.web.errors import DatabaseAway, NotThere, WebFault
+from cloud.web.i18n import Locale
 from cloud.web.objects.routes import admin, boards, forms, lists, records
 from cloud.web.programs import CAPPED_ITSELF, add_interface
 from cloud.web.reads.around import UPLOAD
@@ -92,7 +95,11 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
     app.state.rates = Rates()
     app.state.renderer = Renderer.build(assets, deps.settings)
     app.state.paper_rates = Rates()
-    app.state.office = _office(deps, app.state.renderer)
+    office = app.state.office = _office(deps, app.state.renderer)
+    app.state.renderer.environment.globals |= {
+        "papers_of": papers_of,
+        "paper_words": partial(_paper_words, office),
+    }
     for routes in (*SUBJECTS, *OBJECTS):
         app.include_router(routes.router)
     add_interface(app, deps, app.state.renderer.catalogues, app.state.rates)
@@ -129,6 +136,10 @@ def create_staff_app(deps: StaffDeps) -> FastAPI:
         },
     )
     return app
+
+
+def _paper_words(office: Office, locale: Locale, key: str) -> str:
+    return str(office.words(locale).say(key))
 
 
 def _office(deps: StaffDeps, renderer: Renderer) -> Office:

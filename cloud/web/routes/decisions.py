@@ -1,18 +1,22 @@
 """What supervisors do to a receipt. Every change carries the version that was looked at; the core decides whether it may be."""
 
-from typing import Annotated
+from decimal import Decimal
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from cloud.errors import NotFound
+from cloud.errors import NotFound, Refused
 from cloud.kernel.access import READ, TRANSITION
 from cloud.kernel.actor import Taken
 from cloud.receiving import decisions
-from cloud.web.access import local_path, taken_by, visitor, within
+from cloud.web.access import local_path, proved, taken_by, within
 from cloud.web.errors import NotAllowed
+from cloud.web.rendering import Renderer
 from cloud.web.settings import StaffDeps
+from sync_protocol.errors import TextFault
+from sync_protocol.quantity import decimal
 
 router = APIRouter()
 
@@ -76,21 +80,89 @@ async def review(
     return _done(request, ref, next)
 
 
+@router.post("/receipts/{ref}/lines/{line}/judge")
+async def judge(
+    request: Request,
+    ref: str,
+    line: int,
+    version: Version,
+    action: Annotated[Literal["release", "reject"], Form()],
+    quantity: Annotated[str, Form(max_length=40)] = "",
+    reason: Reason = "",
+) -> Response:
+    """Release or reject so much of a posted line; no quantity means all that waits."""
+    judgement = decisions.Judgement(action, line, _quantity(quantity))
+    taken = await _taken(request, ref, reason, action)
+    await decisions.judge(_deps(request).sessions, judgement, ref=ref, taken=taken, version=version)
+    return _done(request, ref)
+
+
+@router.post("/receipts/{ref}/complete")
+async def complete(request: Request, ref: str, version: Version) -> Response:
+    """Nothing of it waits any more."""
+    taken = await _taken(request, ref, step="complete")
+    await decisions.complete(_deps(request).sessions, ref=ref, taken=taken, version=version)
+    return _done(request, ref)
+
+
+@router.get("/receipts/{ref}/reverse")
+async def ask_reverse(request: Request, ref: str) -> Response:
+    """Whether that is really meant: asked of somebody who has just shown who they are."""
+    await _taken(request, ref, step="reverse")
+    proved(request)
+    async with _deps(request).sessions.read() as session:
+        receipt = await decisions.receipt_by_ref(session, ref)
+    renderer: Renderer = request.app.state.renderer
+    return renderer.page(request, "reverse.html", here="receipts", ref=ref, version=receipt.version, state=receipt.state)
+
+
+@router.post("/receipts/{ref}/reverse")
+async def reverse(request: Request, ref: str, version: Version, reason: Reason = "") -> Response:
+    """Take the whole posting back by opposite moves. Takes a proof of who is there, and a reason."""
+    proved(request)
+    taken = await _taken(request, ref, reason, "reverse")
+    await decisions.reverse(_deps(request).sessions, ref=ref, taken=taken, version=version)
+    return _done(request, ref)
+
+
+@router.post("/receipts/{ref}/codes")
+async def decide_code(
+    request: Request,
+    ref: str,
+    code: Annotated[str, Form(max_length=256)],
+    accept: Annotated[bool, Form()],
+    next: Next = "",  # noqa: A002 - as above
+) -> Response:
+    """Whether a code that the box was taught is one of its product from now on."""
+    taken = await _taken(request, ref)
+    await decisions.decide_code(_deps(request).sessions, ref=ref, code=code, accept=accept, taken=taken)
+    return _done(request, ref, next)
+
+
+def _quantity(text: str) -> Decimal | None:
+    """Raises Refused `quantity_form`."""
+    wanted = text.strip().replace(",", ".")
+    try:
+        return decimal(wanted) if wanted else None
+    except TextFault as exc:
+        raise Refused("quantity_form", quantity=wanted[:40]) from exc
+
+
 def _deps(request: Request) -> StaffDeps:
     deps: StaffDeps = request.app.state.deps
     return deps
 
 
-async def _taken(request: Request, ref: str, reason: str | None = None) -> Taken:
+async def _taken(request: Request, ref: str, reason: str | None = None, step: str = "decide") -> Taken:
     """Raises NotAllowed, and NotFound for a receipt that the visitor may not even see."""
-    within(request, "receipt", f"{TRANSITION}decide")
+    there = within(request, "receipt", f"{TRANSITION}{step}")
     reach = within(request, "receipt", READ)
     async with _deps(request).sessions.read() as session:
         receipt = await decisions.receipt_by_ref(session, ref)
         site = receipt.site.code if receipt.site else None
     if not reach.allows(site):
         raise NotFound("receipt", ref)
-    if not visitor(request).may_decide(site):
+    if not there.allows(site):
         raise NotAllowed
     return taken_by(request, reason)
 

@@ -4,8 +4,8 @@ from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, Request, Response
 
-from cloud.kernel.access import READ
-from cloud.web.access import visitor, within
+from cloud.kernel.access import READ, TRANSITION
+from cloud.web.access import Visitor, visitor, within
 from cloud.web.export import receipts_csv
 from cloud.web.filters import Filters
 from cloud.web.reads.listing import EXPORT_MAX, list_receipts, suppliers, waiting
@@ -53,5 +53,19 @@ async def one(request: Request, ref: str) -> Response:
     async with deps.sessions.read() as session:
         receipt = await read_receipt(session, ref, reach)
         wait = await waiting(session, reach)
-    may_decide = visitor(request).may_decide(receipt.site)
-    return renderer.live(request, "receipt.html", here="receipts", waiting=wait, receipt=receipt, may_decide=may_decide)
+    person = visitor(request)
+    return renderer.live(
+        request,
+        "receipt.html",
+        here="receipts",
+        waiting=wait,
+        receipt=receipt,
+        may_decide=person.may_decide(receipt.site),
+        may_judge=_may(person, "release", receipt.site),
+        may_reverse=_may(person, "reverse", receipt.site),
+    )
+
+
+def _may(person: Visitor, step: str, site: str | None) -> bool:
+    reach = person.reach("receipt", f"{TRANSITION}{step}")
+    return reach is not None and reach.allows(site)
