@@ -14,6 +14,7 @@ from cloud.jobs.schedules import Plan
 from cloud.objects.changing import refresh_statistics
 from cloud.receiving.evidence import standing
 from cloud.stock import work as stock_work
+from cloud.transfers import work as transfers_work
 
 STATISTICS = "database.statistics"
 
@@ -33,6 +34,7 @@ def handlers(reach: Reach, masks_of: MasksOf = no_masks, imports: ImportWork | N
         standing.REVERIFY: standing.nightly,
         webhooks_sweep.SWEEP: webhooks_sweep.sweep,
         stock_work.CHECK: stock_work.check_ledger,
+        transfers_work.RETRY: transfers_work.retry,
         FOLLOW: Follower(sight(access_of_login, masks_of), lambda: Sender(reach)),
         **(imports.handlers() if imports is not None else {}),
     }
@@ -46,6 +48,7 @@ def plans(zone: str) -> tuple[Plan, ...]:
         *webhooks_sweep.plans(zone),
         *imports_work.plans(zone),
         *stock_work.plans(zone),
+        *transfers_work.plans(zone),
         *standing.plans(zone),
         nightly,
     )

@@ -8,7 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.errors import Refused
 from cloud.masters.models import Location, Party, Product
-from cloud.stock.models import Lot, Quant
+from cloud.stock.ledger import unit_contents
+from cloud.stock.models import Lot
 from cloud.stock.places import SCRAP as SCRAPPED
 from cloud.stock.places import house, place_of
 from cloud.stock.quants import INTERNAL as INSIDE
@@ -22,11 +23,6 @@ from cloud.transfers.models import (
     Transfer,
     TransferLine,
 )
-
-NOTHING = Decimal(0)
-
-MAX_ON_UNIT = 500
-"""Different goods on one handling unit: a mixed pallet has some tens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +86,10 @@ async def goods_of(session: AsyncSession, transfer: Transfer, line: TransferLine
 async def _on_unit(session: AsyncSession, transfer: Transfer, line: TransferLine, source: Location) -> list[Goods]:
     if line.unit_id is None:
         raise Refused("product_or_unit", field="product")
-    rows = await session.scalars(
-        select(Quant)
-        .where(Quant.unit_id == line.unit_id, Quant.location_id == source.id, Quant.quantity > NOTHING)
-        .order_by(Quant.key)
-        .limit(MAX_ON_UNIT)
-        .execution_options(populate_existing=True)
-    )
     found = []
-    for quant in rows.all():
+    for quant in await unit_contents(session, line.unit_id):
+        if quant.location_id != source.id:
+            continue
         owner = await session.get_one(Party, quant.owner_id)
         product = await session.get_one(Product, quant.product_id)
         after = None if transfer.kind == SCRAP else quant.unit_id

@@ -14,6 +14,7 @@ from cloud.kernel.transition import Guard, Machine, Transition, transition
 from cloud.people.models import Role
 from cloud.stock import ledger
 from cloud.stock.models import Move
+from cloud.transfers import naming
 from cloud.transfers.asking import DOCUMENT, Asking, document_of
 from cloud.transfers.models import (
     CUSTOMER_RETURN,
@@ -187,6 +188,7 @@ async def _ask(_session: AsyncSession, line: TransferLine, taken: Taken) -> Mapp
 
 async def _retry(session: AsyncSession, line: TransferLine, taken: Taken) -> Mapping[str, Any]:
     transfer = await session.get_one(Transfer, line.transfer_id)
+    await naming.mend(session, line)
     moves = await ledger.post(session, await Asking(session, transfer, taken).one(line), taken)
     line.posted_at = taken.at
     await settle(session, transfer, but=line)

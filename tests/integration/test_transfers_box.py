@@ -9,10 +9,12 @@ from sqlalchemy import select
 
 from cloud.db.engine import Sessions
 from cloud.errors import Refused, StepFault
+from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.models import Event
 from cloud.stock.models import Move
 from cloud.transfers.jobs import JOB_TAKERS
 from cloud.transfers.models import StockStep
+from cloud.transfers.work import retry_waiting
 from sync_protocol.errors import TextFault
 from sync_protocol.movements import Done, Moved, MoveOpen
 from sync_protocol.steps import FieldValue
@@ -110,7 +112,7 @@ async def test_a_person_mends_a_line_tries_again_or_discards_it(house: Warehouse
         await house.say(JOB, "move", "moved", n, moved(n, **said))
     await house.say(JOB, "move", "finish", 4, Done())
     first, second, third = await house.lines("B1-7")
-    with pytest.raises(Refused, match="product_or_unit"):
+    with pytest.raises(Refused, match="product_unknown"):
         await house.do("transfer_line", first.uid, "retry")
     await house.change("transfer_line", first.uid, product="P")
     await house.do("transfer_line", first.uid, "retry")
@@ -217,6 +219,30 @@ async def test_a_number_that_another_paper_has_is_told_apart(house: Warehouse) -
     other = JOB[:-1] + "c"
     await house.say(other, "move", "open", 0, MoveOpen(number="B1-7"))
     assert (await house.get("transfer", f"B1-7-{other[-6:]}")).uid == other
+
+
+async def test_a_lot_that_comes_with_its_receipt_is_found_when_the_line_is_tried_again(house: Warehouse) -> None:
+    """The box put away what it had received; the core posted the receipt, and so made the lot, a day later."""
+    await opened(house, "put_away", receipt=RECEIPT)
+    act = moved(product="K", lot="L9", quantity="4", receipt=RECEIPT, receipt_line=1)
+    await house.say(JOB, "put_away", "moved", 1, act)
+    await house.say(JOB, "put_away", "moved", 2, moved(2, owner="NOBODY", receipt=RECEIPT))
+    await house.say(JOB, "put_away", "finish", 3, Done())
+    assert [line.review_code for line in await house.lines("B1-7")] == ["lot_unknown", "owner_unknown"]
+    at = house.later(days=1)
+    waiting = Taken(Actor.system("test"), at)
+    assert await retry_waiting(house.sessions, waiting) == 0
+    lot = await house.make("lot", product="K", code="L9")
+    house.ids["lot:L9"] = lot.id
+    await house.put("K", "RCV", "6", lot="L9", bucket="released")
+    await house.put("P", "RCV", "6", bucket="released", line=2)
+    assert await retry_waiting(house.sessions, waiting) == 1
+    assert await house.buckets() == {"released": 2, "put_away": 4}
+    made = await house.get("transfer", "B1-7")
+    assert made.values["review_reason"] == "owner_unknown"
+    with pytest.raises(Refused, match="owner_unknown"):
+        await house.do("transfer_line", (await house.lines("B1-7"))[1].uid, "retry")
+    assert await house.stock() == {"K L9 RCV - HOUSE": 2, "K L9 A1 - HOUSE": 4, "P - RCV - HOUSE": 6}
 
 
 async def test_two_workers_take_the_same_step_once(house: Warehouse) -> None:
