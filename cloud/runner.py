@@ -72,6 +72,8 @@ class CloudSettings:
     """Networks of the house to which webhooks may go besides the open one, as `10.1.0.0/16`."""
     provider: Provider | None = None
     """Where staff may sign in besides; None: here only."""
+    public_address: str = ""
+    """Under which the world reaches the staff pages: codes on papers lead there; empty: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,7 @@ async def _serve(
         zone=settings.zone,
         time_limit_ms=settings.time_limit_ms,
         provider=settings.provider,
+        public_address=settings.public_address,
     )
     staff_app = create_staff_app(
         StaffDeps(
