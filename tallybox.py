@@ -30,6 +30,7 @@ from cloud.cli.jobs import jobs_app
 from cloud.cli.people import key_app, user_app
 from cloud.cli.reindex import reindex as cloud_reindex
 from cloud.cli.restored import restored as cloud_restored
+from cloud.cli.stock import stock_app
 from edge.journal.commands import journal_app
 from provisioning.commands import broker_command
 
@@ -64,6 +65,7 @@ cloud_app.command("import")(cloud_imports.import_)
 cloud_app.command("undo-import")(cloud_imports.undo_import)
 cloud_app.command("export")(cloud_imports.export)
 cloud_app.command("template")(cloud_imports.template)
+cloud_app.add_typer(stock_app, name="stock", help="The stock ledger.")
 cloud_app.add_typer(jobs_app, name="jobs", help="Work in the background.")
 cloud_app.add_typer(hooks_app, name="webhooks", help="Other programs that are told what happens.")
 app.command("export")(export_command)

@@ -14,6 +14,7 @@ from cloud.db.engine import Sessions
 from cloud.ingest.models import RunState
 from cloud.ingest.overview import BoxOverview, overview
 from cloud.receiving.models import ProjectionCursor, ProjectionFault
+from cloud.stock.checking import LastCheck, last_check
 
 FRAME_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """From one quick commit to a database in trouble."""
@@ -73,14 +74,19 @@ class Metrics:
 class _Found(Collector):
     """What the database said a moment ago, in the form that the library asks for."""
 
-    def __init__(self, boxes: list[BoxOverview], lag: int, faults: int) -> None:
+    def __init__(self, boxes: list[BoxOverview], lag: int, faults: int, ledger: tuple[LastCheck, float] | None) -> None:
         self._boxes = boxes
         self._lag = lag
         self._faults = faults
+        self._ledger = ledger
 
     def collect(self) -> Iterable[GaugeMetricFamily]:
         yield GaugeMetricFamily("tallybox_projection_lag_entries", "Entries stored that no record was made of yet.", self._lag)
         yield GaugeMetricFamily("tallybox_projection_faults", "Entries of which no record could be made.", self._faults)
+        if self._ledger is not None:
+            last, since_s = self._ledger
+            yield GaugeMetricFamily("tallybox_stock_differences", "Sums that were not what the moves say.", last.differences)
+            yield GaugeMetricFamily("tallybox_stock_checked_seconds", "Since the ledger was checked last.", since_s)
         for name, text, figure in PER_BOX:
             yield _by_box(f"tallybox_box_{name}", text, [(one, figure(one)) for one in self._boxes])
         for name in HEALTH_FIGURES:
@@ -103,7 +109,9 @@ def create_metrics_app(sessions: Sessions, metrics: Metrics, clock: Clock = syst
     @app.get("/metrics")
     async def scrape() -> Response:
         async with sessions.read() as session:
-            found = _Found(await overview(session, clock()), await _lag(session), await _faults(session))
+            now_at, last = clock(), await last_check(session)
+            ledger = None if last is None else (last, (now_at - last.at).total_seconds())
+            found = _Found(await overview(session, now_at), await _lag(session), await _faults(session), ledger)
         now = CollectorRegistry()
         now.register(found)
         return Response(generate_latest(metrics.registry) + generate_latest(now), media_type=CONTENT_TYPE_LATEST)

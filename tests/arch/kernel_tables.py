@@ -15,11 +15,11 @@ BEGIN, END = "<!-- machines: made by tests/arch/kernel_tables.py -->\n", "<!-- e
 
 def diagrams() -> str:
     """One Mermaid diagram for every kind with states."""
-    found = [_diagram(one) for one in Registry(SHIPPED).plain().definitions.values() if one.states]
+    found = [diagram(one) for one in Registry(SHIPPED).plain().definitions.values() if one.states]
     return BEGIN + "\n".join(found) + END
 
 
-def _diagram(definition: ObjectDef) -> str:
+def diagram(definition: ObjectDef) -> str:
     lines = [f"**{definition.plural.en}**\n", "```mermaid", "stateDiagram-v2", f"    [*] --> {definition.states[0].key}"]
     for one in definition.transitions:
         moves = _moves(definition, one.key)
