@@ -7,7 +7,7 @@ from fastapi import Depends, FastAPI
 from starlette.routing import BaseRoute, Match, NoMatchFound
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from cloud.api import around, exchange, kinds, openapi, records
+from cloud.api import around, evidence, exchange, kinds, openapi, records
 from cloud.api.asking import gate
 from cloud.api.deps import ApiDeps
 from cloud.api.problems import add_handlers
@@ -22,6 +22,7 @@ def create_api(deps: ApiDeps) -> FastAPI:
     app.include_router(kinds.router)
     app.include_router(exchange.router)
     app.include_router(around.router)
+    app.include_router(evidence.router)
     app.include_router(records.router)
     add_handlers(app)
     return app

@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request, Response
 from cloud.api import saying
 from cloud.api.asking import reading
 from cloud.api.deps import ApiDeps
+from cloud.api.evidence import evidence_lines
 from cloud.api.kinds import fields_seen, kinds_seen
 from cloud.api.openapi_more import NAMED, around_lines, exchange_lines, search_line
 from cloud.api.operations import (
@@ -84,7 +85,8 @@ def document(at: Caller, cookie: str) -> Schema:
         schemas[one.key] = answered(one, fields_seen(at, one.key))
         for action in [each for each in (CREATE, WRITE) if at.access.may(one.key, each) and not one.read_only]:
             schemas[f"{one.key}.{action}"] = taken(one, reach_of(at, one, action), new=action == CREATE)
-        for path, method, operation in (*_OfKind(at, one).all(), *around_lines(one), *exchange_lines(at, one)):
+        beside = (*around_lines(one), *exchange_lines(at, one), *evidence_lines(one))
+        for path, method, operation in (*_OfKind(at, one).all(), *beside):
             paths.setdefault(path, {})[method] = replace(operation, under=one.key).document()
     return {
         "openapi": "3.1.0",

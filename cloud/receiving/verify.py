@@ -15,6 +15,7 @@ from cloud.errors import NotFound, StepFault
 from cloud.receiving.evidence.comparing import compare, compare_times
 from cloud.receiving.evidence.deciding import decision_problems
 from cloud.receiving.evidence.fields import (
+    SHARED,
     FieldProof,
     Known,
     Place,
@@ -130,7 +131,6 @@ def judge(case: Case, more: Sequence[str] = ()) -> VerifyReport:
 
 ENDS = frozenset({"finish", "abandon"})
 
-SHARED = "unit"
 NOT_COUNTING = ("cancelled", "reversed")
 
 

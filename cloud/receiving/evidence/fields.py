@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -15,6 +15,9 @@ from cloud.receiving.proof import EntryProof, Verdict
 from cloud.receiving.timing import TimeProof, Timing
 from sync_protocol.entries import ReadingEntry
 from sync_protocol.ids import EntryId, RunId
+
+SHARED = "unit"
+"""The one field whose reading may stand for several lines: the number of the pallet on which they lie."""
 
 Place = tuple[int | None, str]
 """Line (None: the head) and field."""
@@ -33,7 +36,8 @@ class FieldProof(BaseModel):
 
     line: int | None
     field: str
-    mode: Literal["device", "manual", "derived", "override"]
+    mode: str
+    """`device`, `manual`, `derived` or `override`; whatever stands there where somebody changed it."""
     value: str
     unit: str | None
     reason: str | None
@@ -219,9 +223,10 @@ def _against_proof(proof: EntryProof) -> Iterable[str]:
 
 
 def used_twice(rows: Iterable[Evidence]) -> frozenset[Place]:
-    """Fields whose reading stands for another line of the same receipt; several fields of one line are one use."""
+    """Fields whose reading stands for another line of the same receipt; several fields of one line are one use, and a pallet's
+    number is read once for everything that lies on it."""
     uses: dict[EntryId, set[int | None]] = {}
-    devices = [(row, at) for row in rows if (at := reading_of(row)) is not None]
+    devices = [(row, at) for row in rows if row.field != SHARED and (at := reading_of(row)) is not None]
     for row, at in devices:
         uses.setdefault(at, set()).add(place(row)[0])
     return frozenset(place(row) for row, at in devices if len(uses[at]) > 1)

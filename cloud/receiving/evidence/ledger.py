@@ -12,7 +12,7 @@ from cloud.masters.models import OrderLine
 from cloud.receiving.evidence.amounts import in_unit, stocked
 from cloud.receiving.models import LineStanding, Receipt, ReceiptLine
 from cloud.stock.models import LineBucket, Move
-from sync_protocol.quantity import Quantity
+from sync_protocol.quantity import UNITS, Quantity
 
 POSTED = frozenset({"posted", "done"})
 REVERSED = "reversed"
@@ -103,8 +103,13 @@ def _line(receipt: Receipt, line: ReceiptLine | None, moved: _Moved, buckets: di
         yield "line_buckets_differ"
 
 
+def _quantity(value: Decimal | None, unit: str | None) -> Quantity | None:
+    """None also for a unit that nobody knows: somebody wrote it there."""
+    return Quantity(value, unit) if value is not None and unit in UNITS else None
+
+
 def _amounts(line: ReceiptLine, moved: _Moved) -> Iterator[str]:
-    quantity = Quantity(line.quantity, line.unit) if line.quantity is not None and line.unit is not None else None
+    quantity = _quantity(line.quantity, line.unit)
     said = stocked(quantity, line.product.unit) if quantity is not None and line.product is not None else None
     if said is None or said.quantity != line.stock_quantity or moved.posted != line.stock_quantity:
         yield "line_posted_differs"
@@ -120,7 +125,8 @@ def _same_goods(receipt: Receipt, line: ReceiptLine, moved: _Moved) -> bool:
 
 def _is_posting_of(receipt: Receipt, line: ReceiptLine, move: Move) -> bool:
     """Whether a move brought the line's goods in as the line says."""
-    lots = {None, *(each.lot_id for each in line.serials)} if line.serials else {line.lot_id}
+    single = {each.lot_id for each in line.serials if each.lot_id is not None}
+    lots = {None, *single} if single else {line.lot_id}
     return (
         (move.document_kind, move.document, move.document_ref) == ("receipt", receipt.uid, receipt.ref)
         and (move.product_id, move.owner_id) == (line.product_id, line.owner_id)
@@ -145,9 +151,10 @@ async def _orders(session: AsyncSession, receipt: Receipt) -> list[str]:
         )
     )
     amounts: defaultdict[int, list[Quantity]] = defaultdict(list)
-    for order_line_id, quantity, unit in rows:
-        if order_line_id is not None and quantity is not None and unit is not None:
-            amounts[order_line_id].append(Quantity(quantity, unit))
+    for order_line_id, value, unit in rows:
+        quantity = _quantity(value, unit)
+        if order_line_id is not None and quantity is not None:
+            amounts[order_line_id].append(quantity)
     order_lines = await session.scalars(select(OrderLine).where(OrderLine.id.in_(wanted)).order_by(OrderLine.id))
     return [f"order_received_differs:{row.line}" for row in order_lines if not _adds_up(row, amounts[row.id])]
 

@@ -44,6 +44,14 @@ async def reverify(sessions: Sessions, ref: str, taken: Taken) -> VerifyReport:
         return await _reverify(session, await receipt_by_ref(session, ref), taken)
 
 
+async def keep_verdict(sessions: Sessions, report: VerifyReport, taken: Taken) -> None:
+    """Where somebody was just shown something else than is remembered: verify once more, and remember."""
+    async with sessions.read() as session:
+        remembered = await verdicts.blocked(session, report.uid)
+    if (remembered is None) is not report.ok:
+        await reverify(sessions, report.ref, taken)
+
+
 async def _reverify(session: AsyncSession, receipt: Receipt, taken: Taken) -> VerifyReport:
     report = await verify(session, receipt, times=True)
     problems = all_problems(report)
