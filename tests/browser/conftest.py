@@ -1,10 +1,11 @@
 """Browser tests: Chromium driven directly, and a kiosk on a free port with devices and a journal in memory."""
 
 import asyncio
+import hashlib
 import os
 import socket
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +136,7 @@ class _Server:
                     LIBRARIES,
                     os.urandom,
                     health=lambda: health[0],
+                    photos=_keep_photo,
                     level=lambda: health[0].disk.level,
                 )
             )
@@ -165,6 +167,11 @@ class _Server:
             call()
 
         asyncio.run_coroutine_threadsafe(on_the_loop(), self.loop).result(START_S)
+
+
+async def _keep_photo(picture: bytes, *, media: str, about: Mapping[str, str]) -> str:
+    assert (media, set(about)) == ("image/jpeg", {"job"})
+    return hashlib.sha256(picture).hexdigest()
 
 
 async def _repeat(station: Station, speaks: list[bool]) -> None:

@@ -115,7 +115,7 @@ class Panel:
         """The load is on the scale still."""
         self.weight_is("stable")
         expect(self.page.locator("#take")).to_be_enabled()
-        for awaited in ("confirm", "item", "order"):
+        for awaited in ("confirm", "item", "remainder", "order"):
             self.press()
             self.awaits(awaited)
 

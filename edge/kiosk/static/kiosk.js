@@ -122,6 +122,11 @@ document.body.addEventListener("htmx:afterSwap", (event) => {
   settle();
   if (document.activeElement === document.body) document.getElementById("panel").focus({ preventScroll: true });
 });
+// A button outside its form says what it stands for, as it does without scripts.
+document.body.addEventListener("htmx:configRequest", (event) => {
+  const button = event.detail.triggeringEvent?.submitter;
+  if (button?.name && !event.detail.elt.contains(button)) event.detail.parameters[button.name] = button.value;
+});
 document.body.addEventListener("htmx:sendError", () => { reached(false); live.stale(); });
 
 settle();
