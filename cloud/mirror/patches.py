@@ -30,11 +30,29 @@ def _draw_epoch() -> str:
 
 
 async def pull(sessions: Sessions, *, scope: str, cookie: str, draw_epoch: DrawEpoch = _draw_epoch) -> Patch:
-    """The next patch for whoever holds `cookie`; an empty, foreign or impossible cookie gets everything anew."""
+    """The next patch for whoever holds `cookie`; an empty, foreign or impossible cookie gets everything anew.
+
+    What changed meanwhile is looked for with the last page: a first mirror of twenty pages would else compare all of it twenty
+    times.
+    """
+    async with sessions.read() as session:
+        known = await _known(session, scope, cookie)
+    if known is not None and known.more:
+        return known
     await refresh(sessions, scope, draw_epoch)
     async with sessions.read() as session:
         epoch = await session.scalar(select(Setting.value).where(Setting.key == EPOCH))
         return await _patch(session, scope, cookie, epoch or "")
+
+
+async def _known(session: AsyncSession, scope: str, cookie: str) -> Patch | None:
+    """The next patch by what is numbered already, of a mirror that somebody is in the middle of."""
+    epoch = await session.scalar(select(Setting.value).where(Setting.key == EPOCH))
+    newest = await session.scalar(select(MirrorScope.seq).where(MirrorScope.scope == scope)) or 0
+    since = _since(cookie, epoch or "", newest)
+    if since is None or newest - since <= MAX_OPS:
+        return None
+    return await _patch(session, scope, cookie, epoch or "")
 
 
 async def refresh(sessions: Sessions, scope: str, draw_epoch: DrawEpoch = _draw_epoch) -> None:
