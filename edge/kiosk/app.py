@@ -24,7 +24,7 @@ A program signs in with `POST /api/signin` {login, pin}, keeps the cookie, sends
     POST /api/jobs/{id}/discard {reason, line?} | undo | finish | abandon {reason}
     POST /api/jobs {kind: put_away|move|count|gate, receipt? | sheet? | value? | direction?, cmd}   another kind of job
     POST /api/jobs/{id}/place {value, reason} | goods | unit | row {key} | lot | no_lot | much {value, unit?} | all
-    POST /api/jobs/{id}/seal {value} | details {vehicle, driver, laden, damaged, note, direction} | picture {sha256} | pass
+    POST /api/jobs/{id}/seal {value} | details {vehicle, driver, laden, damaged, note, direction} | photo | pass
     POST /api/jobs/{id}/release {login, pin}           a supervisor lets a container go that is on hold
     POST /api/jobs/{id}/why {reason} | back | line {n} | finish | give_up {reason} | resume
     POST /api/aside                                    back to the station's offer; the open job waits

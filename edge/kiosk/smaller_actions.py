@@ -25,6 +25,8 @@ class SmallerAsked(BaseModel):
     reason: str | None = Field(default=None, max_length=64)
     key: str | None = Field(default=None, max_length=256)
     n: int | None = Field(default=None, ge=1)
+    unsure: bool = False
+    """A container's number that is wanted although its check digit does not fit, or is not painted on."""
     receipt: str | None = Field(default=None, max_length=64)
     sheet: str | None = Field(default=None, max_length=64)
     direction: Literal["in", "out"] | None = None
@@ -110,7 +112,7 @@ def _details(asked: SmallerAsked) -> m.GiveDetails:
 
 
 SMALLER_ACTIONS: Final[Mapping[str, Callable[[SmallerAsked], object]]] = {
-    "place": lambda asked: m.GivePlace(_typed(asked)),
+    "place": lambda asked: m.GivePlace(_typed(asked, reason="no_check_digit" if asked.unsure else None)),
     "suggested": lambda asked: m.GivePlace(_touched(_need(asked.value, "value"))),
     "unit": lambda asked: m.GiveUnit(_typed(asked)),
     "row": lambda asked: m.ChooseRow(_need(asked.key, "key")),
@@ -123,9 +125,11 @@ SMALLER_ACTIONS: Final[Mapping[str, Callable[[SmallerAsked], object]]] = {
     "line": _line,
     "seal": lambda asked: m.GiveSeal(_typed(asked, reason="typed")),
     "details": _details,
-    "picture": lambda asked: m.AddPicture(_need(asked.sha256, "sha256")),
     "pass": lambda _: m.Pass(),
     "finish": lambda _: m.Finish(),
     "give_up": lambda asked: m.GiveUp(asked.reason or "started_by_mistake"),
 }
-"""`POST /api/jobs/{id}/<action>` of a smaller job; `take` is the desk's own, `release` proves a supervisor first."""
+"""`POST /api/jobs/{id}/<action>` of a smaller job.
+
+Besides: `take` is the desk's own, `photo` keeps a picture, `release` proves a supervisor.
+"""

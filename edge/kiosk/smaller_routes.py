@@ -11,6 +11,7 @@ from edge.jobs.movement.routing import tell_asked
 from edge.jobs.receive import ReceiveJob
 from edge.kiosk.answers import read_fields
 from edge.kiosk.deps import KioskDeps
+from edge.kiosk.photos import kept_photo
 from edge.kiosk.sessions import Sessions, SignInRefused
 from edge.kiosk.smaller_actions import SmallerAsked, beginning_of, command_of
 
@@ -46,7 +47,7 @@ async def begin_smaller(desk: JobDesk, request: Request, *, by: str, cmd: str) -
 
 
 async def act_on_smaller(kiosk: KioskParts, request: Request, job: str, action: str, *, by: str, cmd: str) -> None:
-    """Carry out one action. Raises JobRefused or JournalFault."""
+    """Carry out one action. Raises JobRefused or JournalFault; OSError when the disk does not take a picture."""
     desk = kiosk.deps.desk
     asked = await read_fields(request, SmallerAsked)
     if action == "resume":
@@ -54,6 +55,9 @@ async def act_on_smaller(kiosk: KioskParts, request: Request, job: str, action: 
         return
     if action == "take":
         await desk.take(by=by, cmd=cmd, job=job)
+    elif action == "photo":
+        sha256 = asked.sha256 or await kept_photo(request, kiosk.deps.photos, about={"job": job})
+        await desk.do(m.AddPicture(sha256), by=by, cmd=cmd, job=job)
     elif action == "release":
         supervisor = await _supervisor(kiosk.sessions, asked)
         await desk.do(m.Pass(supervisor), by=by, cmd=cmd, job=job)
@@ -70,5 +74,5 @@ async def _supervisor(sessions: Sessions, asked: SmallerAsked) -> str:
             raise JobRefused("too_many_tries", wait_s=str(exc.wait_s)) from exc
         raise JobRefused("wrong_pin") from exc
     if person.role != "supervisor":
-        raise JobRefused("not_supervisor", name=person.name)
+        raise JobRefused("not_a_supervisor")
     return person.login

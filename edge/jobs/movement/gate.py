@@ -121,7 +121,7 @@ def _text(text: str) -> str:
 def _picture(job: GateJob, command: m.AddPicture, _scene: Scene) -> Act:
     draft = _draft(job)
     if len(draft.photos) >= MAX_PICTURES:
-        raise JobRefused("too_many_pictures", limit=str(MAX_PICTURES))
+        raise JobRefused("too_many_photos", limit=str(MAX_PICTURES))
     photos = draft.photos if command.sha256 in draft.photos else (*draft.photos, command.sha256)
     return Act(draft=replace(draft, photos=photos))
 
