@@ -4,13 +4,13 @@ import dataclasses
 import datetime as dt
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal
 
 from cloud.ingest.standing import BranchState, SideState, Standing
 from cloud.web.i18n import Locale
 from sync_protocol.quantity import plain
 
-Mode = Literal["device", "manual", "derived", "override"]
+Mode = str
+"""`device`, `manual`, `derived` or `override`."""
 
 
 @dataclass(frozen=True, slots=True)
