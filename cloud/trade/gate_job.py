@@ -142,7 +142,7 @@ async def _apply(session: AsyncSession, event: ContainerEvent, passed: Passed, t
     if event.container_id is None:
         return Refused("container_unknown" if fault is None else f"container_{fault}", number=event.number)
     if passed.weight is not None and event.weight is None:
-        return Refused("weight_form", weight=passed.weight.value[:40])
+        return Refused("weight_unreadable", weight=passed.weight.value[:40])
     try:
         async with session.begin_nested():
             await apply_event(session, event, taken)

@@ -266,7 +266,7 @@ NO_WEIGHT = FieldValue(value="heavy", unit="kg", mode="manual", reason="typed")
         ("GARBAGE", "in", {}, "container_form"),
         (EXPECTED, "out", {}, "wrong_state"),
         (EXPECTED, "in", {"seal": NEW_SEAL}, "seal_needs_photo"),
-        (EXPECTED, "in", {"weight": NO_WEIGHT}, "weight_form"),
+        (EXPECTED, "in", {"weight": NO_WEIGHT}, "weight_unreadable"),
         (HERE, "in", {}, "wrong_state"),
     ],
 )
