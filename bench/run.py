@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import capture, drain, expressions, idle, ingest, journal, lag, latency, objects, peers, start, wire
+from bench import capture, drain, expressions, idle, ingest, journal, lag, latency, objects, papers, peers, start, stock, wire
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "journal": journal.run,
@@ -24,6 +24,8 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "drain": drain.run,
     "ingest": ingest.run,
     "objects": objects.run,
+    "stock": stock.run,
+    "papers": papers.run,
     "start": start.run,
     "expressions": expressions.run,
     "peers": peers.run,

@@ -20,9 +20,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 MAX_WAITING = 64
 """Papers at once in one process. One takes some hundredths of a second; whoever comes behind so many asks again."""
 
-MAX_PAGES = 50
-"""Of pictures: labels have one page each, and every picture is held in memory."""
-
 
 @dataclass(slots=True)
 class Typesetter:
@@ -50,7 +47,7 @@ class Typesetter:
     def pictures_now(self, template: str, data: Mapping[str, Any], *, dots_per_inch: float) -> list[bytes]:
         """Each page as PNG, in the caller's own thread."""
         found = self._compile(template, {"title": "", **data}, "png", dots_per_inch=dots_per_inch)
-        return [found] if isinstance(found, bytes) else found[:MAX_PAGES]
+        return [found] if isinstance(found, bytes) else found
 
     def _compile(
         self, template: str, data: Mapping[str, Any], form: Any, *, made_at: datetime | None = None, dots_per_inch: float = 144

@@ -1,5 +1,6 @@
 """Labels as PDF, one a page, in the size of the label."""
 
+import asyncio
 import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,7 +21,8 @@ async def labels_pdf(
     typesetter: Typesetter, template: Template, labels: Sequence[Label], *, title: str, made_at: datetime
 ) -> bytes:
     """One page a label. Raises Refused `labels_none`, `labels_many`, and what placing and typesetting raise."""
-    return await typesetter.pdf(SHEET, label_data(template, labels), title=title, made_at=made_at)
+    data = await asyncio.to_thread(label_data, template, labels)
+    return await typesetter.pdf(SHEET, data, title=title, made_at=made_at)
 
 
 def label_data(template: Template, labels: Sequence[Label]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Source: Zebra, "ZPL II Programming Guide", under the names of the commands.
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from PIL import Image
 
@@ -12,7 +12,7 @@ from cloud.papers.barcodes import GS1, LINEAR, Symbology
 from cloud.papers.gs1 import Element, joined
 from cloud.papers.labels.code128 import invocations, modules
 from cloud.papers.labels.pdf import bounded, told_data, words_data
-from cloud.papers.labels.placing import DOTS, PlacedCode, PlacedLine, PlacedWords, place
+from cloud.papers.labels.placing import DOTS, Placed, PlacedCode, PlacedLine, PlacedWords, place
 from cloud.papers.labels.template import Label, Template
 from cloud.papers.typesetting import Typesetter
 
@@ -22,6 +22,9 @@ HEX = "\\"
 INK = 128
 """Darker than this is black."""
 
+AT_ONCE = 200
+"""Pictures of one run of the typesetter; every one of them is held in memory, some kilobytes each."""
+
 _UNSAFE = frozenset("^~" + HEX)
 _JUSTIFIED = {"start": "L", "center": "C", "end": "R"}
 _OTHER_SIDE = {"L": "R", "R": "L", "C": "C"}
@@ -30,19 +33,21 @@ _OTHER_SIDE = {"L": "R", "R": "L", "C": "C"}
 def labels_zpl(typesetter: Typesetter, template: Template, labels: Sequence[Label], *, dots: int = DOTS) -> bytes:
     """All labels, one format each; `dots` a millimetre: 8 or 12. In the caller's own thread. Raises as the PDF does."""
     bounded(labels)
-    return "".join(_label(typesetter, template, label, dots) for label in labels).encode()
+    placed = [list(place(template, label, dots)) for label in labels]
+    drawn = _pictures(typesetter, [(one, label) for parts, label in zip(placed, labels, strict=True) for one in parts], dots)
+    return "".join(_label(template, label, parts, drawn, dots) for parts, label in zip(placed, labels, strict=True)).encode()
 
 
-def _label(typesetter: Typesetter, template: Template, label: Label, dots: int) -> str:
+def _label(template: Template, label: Label, parts: Sequence[Placed], drawn: Mapping[str, str], dots: int) -> str:
     lines = ["^XA", "^CI28", f"^PW{round(template.width * dots)}", f"^LL{round(template.height * dots)}", "^LH0,0"]
-    for placed in place(template, label, dots):
+    for placed in parts:
         if isinstance(placed, PlacedCode):
             lines += _code(placed, dots)
         elif isinstance(placed, PlacedLine):
             thick = max(1, round(placed.part.thickness * dots))
             lines.append(f"{_at(placed.x, placed.part.y, dots)}^GB{round(placed.part.width * dots)},{thick},{thick}^FS")
         else:
-            lines.append(_words(typesetter, placed, label, dots))
+            lines.append(_words(placed, label, drawn, dots))
     return "\n".join([*lines, "^XZ", ""])
 
 
@@ -50,11 +55,11 @@ def _at(x: float, y: float, dots: int) -> str:
     return f"^FO{round(x * dots)},{round(y * dots)}"
 
 
-def _words(typesetter: Typesetter, placed: PlacedWords, label: Label, dots: int) -> str:
+def _words(placed: PlacedWords, label: Label, drawn: Mapping[str, str], dots: int) -> str:
     data = words_data(placed, label)
     at = _at(placed.x, placed.part.y, dots)
     if not placed.text.isascii():
-        return at + _picture(typesetter, data, dots)
+        return at + drawn[_alike(data)]
     return at + _letters(placed.text, data, "R" if label.rtl and data["align"] == "end" else _JUSTIFIED[data["align"]], dots)
 
 
@@ -68,9 +73,26 @@ def _letters(text: str, data: dict[str, object], side: str, dots: int) -> str:
     return f"^A0N,{height},{height}^FB{round(width * dots)},{lines},0,{side},0^FH{HEX}^FD{field_data(text)}^FS"
 
 
-def _picture(typesetter: Typesetter, data: dict[str, object], dots: int) -> str:
-    """Text as a picture: printers have no letters of every alphabet, and none sets them from right to left."""
-    page = typesetter.pictures_now("word.typ", data, dots_per_inch=dots * 25.4)[0]
+def _pictures(typesetter: Typesetter, parts: Sequence[tuple[Placed, Label]], dots: int) -> dict[str, str]:
+    """Texts as pictures: printers have no letters of every alphabet, and none sets them from right to left. Every text once,
+    many at a time: what a label says is mostly what its neighbours say too."""
+    wanted = {
+        _alike(data): data
+        for data in (words_data(one, label) for one, label in parts if isinstance(one, PlacedWords) and not one.text.isascii())
+    }
+    texts, found = list(wanted.values()), []
+    for start in range(0, len(texts), AT_ONCE):
+        data = {"texts": texts[start : start + AT_ONCE]}
+        found += typesetter.pictures_now("word.typ", data, dots_per_inch=dots * 25.4)
+    return {key: _picture(page) for key, page in zip(wanted, found, strict=True)}
+
+
+def _alike(data: Mapping[str, object]) -> str:
+    """The same for texts that look the same wherever they stand."""
+    return repr([data[name] for name in ("text", "width", "height", "size", "bold", "rtl", "align")])
+
+
+def _picture(page: bytes) -> str:
     with Image.open(io.BytesIO(page)) as picture:
         black = picture.convert("L").point(lambda shade: 0 if shade >= INK else 255).convert("1")
     wide = -(-black.width // 8)
