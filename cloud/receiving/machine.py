@@ -12,7 +12,8 @@ from cloud.kernel.transition import Machine, Transition
 from cloud.people.models import Role
 from cloud.receiving import deciding, judging, posting
 from cloud.receiving.checks import changing_findings
-from cloud.receiving.evidence.deciding import found_list
+from cloud.receiving.evidence.deciding import MOVES, found_list
+from cloud.receiving.evidence.ledger import posted_digest
 from cloud.receiving.evidence.policy import policy_problems
 from cloud.receiving.held import is_held
 from cloud.receiving.models import Receipt, ReceiptException
@@ -91,6 +92,7 @@ async def _may_post(session: AsyncSession, receipt: Receipt, taken: Taken) -> No
 async def _post(session: AsyncSession, receipt: Receipt, taken: Taken) -> Mapping[str, Any]:
     changes: dict[str, Any] = {"needs_review": [receipt.needs_review, False]}
     changes |= await posting.post_receipt(session, receipt, taken)
+    changes[MOVES] = [None, await posted_digest(session, receipt)]
     receipt.posted_at, receipt.posted_by = taken.at, taken.actor.name
     receipt.needs_review, receipt.review_reason = False, None
     return changes

@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 
 from cloud.errors import NotFound, StepFault
 from cloud.receiving.evidence.comparing import compare, compare_times
-from cloud.receiving.evidence.deciding import decision_problems
+from cloud.receiving.evidence.deciding import judge_decisions, moves_problems, receipt_events
 from cloud.receiving.evidence.fields import (
     SHARED,
     FieldProof,
@@ -25,7 +25,7 @@ from cloud.receiving.evidence.fields import (
     reading_of,
     step_of,
 )
-from cloud.receiving.evidence.ledger import ledger_problems
+from cloud.receiving.evidence.ledger import POSTED, ledger_problems, posted_digest
 from cloud.receiving.fold import Draft, Step, fold
 from cloud.receiving.models import Evidence, LineStanding, ProjectionFault, Receipt, ReceiptLine, ReceiptStep
 from cloud.receiving.origin import Devices, parsed
@@ -87,8 +87,16 @@ async def verify(session: AsyncSession, receipt: Receipt, *, times: bool = False
         await Devices.load(session, readings),
         await Timing.load(session, prover, wanted) if times else None,
     )
-    more = [*await ledger_problems(session, receipt), *await decision_problems(session, receipt)] if times else []
-    return judge(case, more)
+    return judge(case, await _around(session, receipt) if times else ())
+
+
+async def _around(session: AsyncSession, receipt: Receipt) -> list[str]:
+    """What is wrong in the ledger and in the log."""
+    events = await receipt_events(session, receipt)
+    problems = [*await ledger_problems(session, receipt), *judge_decisions(receipt, events)]
+    if receipt.state in POSTED:
+        problems += moves_problems(events, await posted_digest(session, receipt))
+    return problems
 
 
 @dataclass(frozen=True, slots=True)

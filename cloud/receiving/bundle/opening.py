@@ -20,9 +20,9 @@ from cloud.clock import EPOCH
 from cloud.ingest.models import JournalEntry
 from cloud.kernel.models import Event
 from cloud.receiving.bundle.reading import read_buckets, read_events, read_moves, read_receipt, read_steps
-from cloud.receiving.evidence.deciding import judge_decisions
+from cloud.receiving.evidence.deciding import judge_decisions, moves_problems
 from cloud.receiving.evidence.fields import used_twice
-from cloud.receiving.evidence.ledger import compare_ledger
+from cloud.receiving.evidence.ledger import POSTED, compare_ledger, moves_digest
 from cloud.receiving.evidence.policy import policy_problems
 from cloud.receiving.origin import Devices, parsed
 from cloud.receiving.proof import EntryProof
@@ -69,10 +69,11 @@ def prove_bundle(file: IO[bytes], keys: Iterable[bytes]) -> Proved:
         _devices(journal),
         None,
     )
-    more = [*journal.faults, *compare_ledger(receipt, read_moves(said, receipt), read_buckets(said))]
+    moves = read_moves(said, receipt)
+    more = [*journal.faults, *compare_ledger(receipt, moves, read_buckets(said))]
     more += [*judge_decisions(receipt, events), *_log(bundle, events), *_pictures(bundle)]
-    if receipt.state in {"posted", "done"}:
-        more += policy_problems(receipt)
+    if receipt.state in POSTED:
+        more += [*policy_problems(receipt), *moves_problems(events, moves_digest(moves))]
     here = {name for name, _ in bundle.under(form.BLOBS)}
     missing = tuple(sorted({photo.sha256 for photo in receipt.photos} - here))
     return Proved(judge(case, more), bundle.manifest.box, bundle.manifest.made_at, len(journal.entries), missing)

@@ -16,6 +16,10 @@ DECIDE = frozenset({"decide", "undecide"})
 FOUND = "found"
 """Key of an event's changes: the exceptions that came up with it, as `found_list` writes them."""
 
+MOVES = "moves"
+"""Key of the posting's event: the digest of its moves (evidence.ledger)."""
+
+POST = "post"
 FINISH, RECHECK, REVERIFY = "finish", "recheck", "reverify"
 
 
@@ -35,14 +39,15 @@ async def receipt_events(session: AsyncSession, receipt: Receipt) -> list[tuple[
     return [*stored, *((row, None) for row in fresh)]
 
 
-async def decision_problems(session: AsyncSession, receipt: Receipt) -> list[str]:
-    """`event_changed:<id>`, `decision_not_logged:<check>`, `decision_differs:<check>`, `exception_differs:<check>`,
-    `exception_missing:<check>`."""
-    return judge_decisions(receipt, await receipt_events(session, receipt))
+def moves_problems(events: Sequence[tuple[Event, str | None]], digest: str) -> list[str]:
+    """`moves_differ_from_log` where the posting's moves say something else now than when they were written."""
+    logged = [row.changes[MOVES] for row, _ in events if row.action == POST and MOVES in row.changes]
+    return ["moves_differ_from_log"] if logged and _new(logged[-1]) != digest else []
 
 
 def judge_decisions(receipt: Receipt, events: Sequence[tuple[Event, str | None]]) -> list[str]:
-    """As `decision_problems`, of events at hand, each with the hash before it (None: it has no place in the log yet)."""
+    """`event_changed:<id>`, `decision_not_logged:<check>`, `decision_differs:<check>`, `exception_differs:<check>`,
+    `exception_missing:<check>`. Each event comes with the hash before it (None: it has no place in the log yet)."""
     problems = [f"event_changed:{row.id}" for row, before in events if before is not None and link(before, row) != row.hash]
     problems += [f"{code}:{row.check}" for row in receipt.exceptions for code in _decided(row, [row for row, _ in events])]
     found = _last_found([row for row, _ in events])

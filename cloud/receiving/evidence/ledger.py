@@ -1,17 +1,21 @@
 """From a receipt's lines to the ledger: what was posted is what was received, and all of it is in one bucket or another."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloud.db.types import to_micro
 from cloud.masters.models import OrderLine
 from cloud.receiving.evidence.amounts import in_unit, stocked
 from cloud.receiving.models import LineStanding, Receipt, ReceiptLine
 from cloud.stock.models import LineBucket, Move
+from sync_protocol.bundle.form import canonical
 from sync_protocol.quantity import UNITS, Quantity
 
 POSTED = frozenset({"posted", "done"})
@@ -52,6 +56,44 @@ async def moves_of(session: AsyncSession, receipt: Receipt) -> Sequence[Move]:
         .order_by(Move.id)
     )
     return rows.all()
+
+
+SAID = (
+    "key",
+    "document_kind",
+    "document",
+    "document_ref",
+    "line",
+    "receipt",
+    "receipt_line",
+    "to_bucket",
+    "by",
+    "via",
+    "run",
+    "seq",
+    "reason",
+)
+"""Columns of a move that refer to no other row, beside its times and its quantity. The others are compared with the lines."""
+
+
+def moves_digest(moves: Iterable[Move]) -> str:
+    """SHA-256 (hex) over what a posting's moves say, for the log of the posting: canonical JSON, in the order of their keys."""
+    said = [
+        {name: getattr(move, name) for name in SAID}
+        | {"at": _moment(move.at), "effective_at": _moment(move.effective_at), "quantity": to_micro(move.quantity)}
+        for move in sorted(moves, key=lambda one: one.key)
+        if move.from_bucket is None and move.reverses_id is None
+    ]
+    return hashlib.sha256(canonical(said)).hexdigest()
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+async def posted_digest(session: AsyncSession, receipt: Receipt) -> str:
+    """Of the receipt's own posting, within its transaction or later."""
+    return moves_digest(await moves_of(session, receipt))
 
 
 async def ledger_problems(session: AsyncSession, receipt: Receipt) -> list[str]:
