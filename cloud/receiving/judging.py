@@ -105,7 +105,8 @@ async def _asked(session: AsyncSession, receipt: Receipt, line: ReceiptLine, tak
     text = values.get("quantity") or plain(there.get(source, NOTHING))
     quantity = _amount(text)
     if quantity > there.get(source, NOTHING):
-        raise GuardFailed("bucket_not_enough", line=str(line.number), bucket=source, wanted=text[:40])
+        values = {"line": str(line.number), "bucket": source, "wanted": text[:40], "there": plain(there.get(source, NOTHING))}
+        raise GuardFailed("bucket_not_enough", **values)
     serials = frozenset(text.strip() for text in values.get("serials", "").split(",") if text.strip())
     if serials and len(serials) != quantity:
         raise GuardFailed("serial_count", wanted=plain(quantity), there=str(len(serials)))
