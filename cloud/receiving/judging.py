@@ -109,7 +109,7 @@ async def _asked(session: AsyncSession, receipt: Receipt, line: ReceiptLine, tak
         raise GuardFailed("bucket_not_enough", **values)
     serials = frozenset(text.strip() for text in values.get("serials", "").split(",") if text.strip())
     if serials and len(serials) != quantity:
-        raise GuardFailed("serial_count", wanted=plain(quantity), there=str(len(serials)))
+        raise GuardFailed("serial_count", count=str(len(serials)))
     return _Asked(line, quantity, source, serials)
 
 

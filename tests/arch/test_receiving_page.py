@@ -7,7 +7,7 @@ from edge.jobs.reasons import ANNOUNCED, COUNTED, GOOD, PACKAGING, REASONS, TYPE
 from edge.jobs.receive import STAGES, Stage
 from edge.jobs.scanned import SHEET
 from edge.jobs.weighing import WeightState
-from sync_protocol.receiving.settings import CHECKS
+from sync_protocol.receiving.settings import ALWAYS, CHECKS, NUMBERS
 from sync_protocol.steps import RECEIVE_STEPS, name_of
 from tests.arch.pages import bare, missing, page, section, table, ticked
 
@@ -48,8 +48,15 @@ def test_every_state_of_the_scale_is_listed() -> None:
     assert set().union(*(words(row["state"]) for row in table(section(BOX, "When a weight can be taken")))) == set(WeightState)
 
 
-def test_every_check_is_listed() -> None:
-    assert {bare(row["check"]): row["severity"] for row in table(section(CLOUD, "Checks in the cloud"))} == CHECKS
+def test_every_check_of_the_core_has_its_number_and_severity() -> None:
+    rows = table(section(CLOUD, "Checks in the cloud"))
+    assert {bare(row["check"]): row["severity"] for row in rows} == CHECKS
+    numbers = {check: str(number) for number, checks in NUMBERS.items() for check in checks}
+    assert {bare(row["check"]): row["no."] for row in rows} == {check: numbers.get(check, "–") for check in CHECKS}
+
+
+def test_every_stop_that_is_never_softened_is_named() -> None:
+    assert ticked(section(CLOUD, "Decisions")) >= ALWAYS
 
 
 def test_when_the_box_looks_at_a_check_is_listed() -> None:
@@ -66,7 +73,7 @@ def test_every_command_of_the_sheet_is_listed() -> None:
 def test_every_state_and_action_is_listed() -> None:
     states = section(CLOUD, "States")
     assert {bare(row["state"]) for row in table(states)} == RECEIPT.states
-    rows = table(states.partition("nothing counts |")[2])
+    rows = table(states.partition("opposite moves |")[2])
     assert [(bare(row["action"]), words(row["from"]), bare(row["to"]), words(row["who"])) for row in rows] == [
         (row.action, set(row.sources), row.target, {str(role) for role in row.roles}) for row in RECEIPT.transitions
     ]

@@ -8,13 +8,13 @@ from string import Formatter
 import httpx
 import pytest
 
-from cloud.receiving.checks import CHECKS
 from cloud.receiving.machine import RECEIPT
 from cloud.web import faults, i18n
 from cloud.web.assets import OWN
 from cloud.web.i18n import LOCALES, Catalogues
 from cloud.web.rendering import TEMPLATES
 from edge.jobs.reasons import REASONS
+from sync_protocol.receiving.settings import CHECKS
 from tests.unit.cloud_web.conftest import SignIn
 from tests.unit.cloud_web.office import Refs
 
