@@ -27,7 +27,7 @@ from cloud.papers.kinds import PaperKind, paper_kind
 from cloud.papers.layout.sheet import Stamp, sheet, title_of
 from cloud.papers.models import Paper, PaperCopy
 from cloud.papers.pictures import photos_of, with_photos
-from cloud.papers.reads.common import Reading
+from cloud.papers.reads.common import Reading, people
 from cloud.papers.snapshot import Head, canonical, content_of, digest, frozen
 from cloud.papers.typesetting import Typesetter
 from cloud.papers.views import View
@@ -83,7 +83,7 @@ async def make(
         version=row.version,
         language=language,
         made_at=caller.taken.at,
-        made_by=caller.login,
+        made_by=(await people(caller.session, [caller.login]))[caller.login],
     )
     return await _store(caller, head, frozen(head, content), content_sha256)
 
@@ -130,7 +130,7 @@ async def _store(caller: Caller, head: Head, snapshot: str, content_sha256: str)
         sha256=digest(snapshot),
         content_sha256=content_sha256,
         made_at=head.made_at,
-        made_by=head.made_by,
+        made_by=caller.login,
     )
     caller.session.add(row)
     changes = {"paper": [None, head.kind], "language": [None, head.language], "sha256": [None, row.sha256]}

@@ -22,11 +22,12 @@ LONGEST = 18
 MODULE = 0.25
 """Millimetres of a module in a table's codes."""
 
-CODED = ("reason", "flag", "order_state")
+CODED = ("reason", "flag", "order_state", "origin")
 """Kinds of codes that checks tell of."""
 
 _UNBROKEN = re.compile(rf"\S{{{LONGEST},}}")
-_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NUMBER = re.compile(r"[-0-9.]*[0-9][-0-9.]*")
+"""An amount or a range of them, as `0..4`."""
 
 
 def text(value: str | None, *, bold: bool = False, small: bool = False) -> Run:

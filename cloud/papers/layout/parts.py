@@ -93,7 +93,12 @@ def signatures(words: Words, *roles: str) -> Part:
     }
 
 
-def house_lines(words: Words, house: Side) -> list[str]:
+def house_lines(words: Words, house: Side) -> Cell:
     """What stands below our own name."""
     number = words.say("head.reg_no", number=house.reg_no) if house.reg_no else ""
-    return [line for line in (house.address or "", number, house.phone or "") if line]
+    return cells.cell(
+        *(
+            maker(line, small=True)
+            for maker, line in ((cells.text, house.address), (cells.text, number), (cells.code, house.phone))
+        )
+    )
