@@ -69,7 +69,7 @@ async def receipts_waiting(session: AsyncSession, reach: Reach) -> list[Entry]:
 
 def _entry(row: Receipt) -> Entry:
     open_ones = [one for one in row.exceptions if one.severity != Severity.INFO and one.decision is None]
-    why = tuple(dict.fromkeys(one.check for one in open_ones))
+    why = tuple(dict.fromkeys(one.check for one in open_ones)) or ((row.review_reason,) if row.review_reason else ())
     title = name_of(row.supplier or row.owner) or row.station_code
     undecided = sum(1 for one in open_ones if one.severity == Severity.DECISION)
     return Entry(RECEIPT, row.ref, title, why, row.finished_received_at or row.opened_received_at, undecided)
