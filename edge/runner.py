@@ -103,7 +103,16 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         mirror = await Mirror.load(await stack.enter_async_context(MirrorStore.open(settings.data_dir / MIRROR)))
         store = await KioskStore.open(settings.data_dir / KIOSK)
         stack.push_async_callback(store.close)
-        seams = DeskSeams(care.door, hub, lambda: mirror.view, given.clock, given.entropy, store, numbers=store)
+        seams = DeskSeams(
+            care.door,
+            hub,
+            lambda: mirror.view,
+            given.clock,
+            given.entropy,
+            store,
+            numbers=store,
+            box=given.who.box if given.who else None,
+        )
         desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale, zone=ZoneInfo(settings.zone))
         await desk.start()
         desks.append(desk)

@@ -68,6 +68,8 @@ class DeskSeams:
     drafts: DraftStore = field(default_factory=NoDrafts)
     kinds: Sequence[JobKind] = (ReceiveKind(), *MOVEMENT_KINDS)
     numbers: NumberStore = field(default_factory=NoNumbers)
+    box: str | None = None
+    """The box's own id, by which it finds its range of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class JobDesk:
         self._stale = True
         self._kinds = {kind.code: kind for kind in seams.kinds}
         self._numbers = Numbers(seams.numbers)
+        self._box = seams.box
         self._open: dict[str, Held] = {}
         self._in_hand: str | None = None
         self._closed: dict[str, Held] = {}
@@ -156,7 +159,7 @@ class JobDesk:
 
     def next_number(self) -> str | None:
         """The number that the next paper of this box gets; None before the core has given it a range."""
-        return self._numbers.next(self.masters().prefix())
+        return self._numbers.next(self.masters().prefix(self._box))
 
     def masters(self) -> MasterView:
         """The newest master data, with the codes that this box learned since."""
@@ -302,7 +305,7 @@ class JobDesk:
     async def _write(self, held: Held, act: Act, *, by: str, cmd: str | None) -> Job:
         if act.step is None:  # pragma: no cover - the caller looked
             raise JobRefused("no_step")
-        step = self._numbers.given(act.step, self.masters().prefix())
+        step = self._numbers.given(act.step, self.masters().prefix(self._box))
         stamp, by = self.clock.stamp(), act.by or by
         after = held.kind.apply(held.job, replace(act, step=step), Moment(stamp["boot_id"], stamp["mono_ns"]), cmd)
         entry = StepEntry(

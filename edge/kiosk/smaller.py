@@ -7,6 +7,7 @@ from edge.jobs.desk import Held, JobDesk
 from edge.jobs.kinds import Scene
 from edge.jobs.movement.amounts import dimension
 from edge.jobs.movement.count_job import CountJob
+from edge.jobs.movement.gate import holds, seal_differs
 from edge.jobs.movement.gate_job import GateDraft, GateJob
 from edge.jobs.movement.move_job import MoveDraft, MoveJob
 from edge.jobs.movement.moving import candidates
@@ -76,6 +77,8 @@ class SmallerView:
     gate: GateDraft | None = None
     container: Container | None = None
     holds: tuple[str, ...] = ()
+    """Only on its way out."""
+    seal_differs: bool = False
 
 
 def smaller_view(held: Held, desk: JobDesk, by: str) -> SmallerView | None:
@@ -179,7 +182,8 @@ def _gate_view(job: GateJob, scene: Scene) -> SmallerView:
         weighed=True,
         gate=draft,
         container=known,
-        holds=tuple(known.holds) if known else (),
+        holds=tuple(holds(job, scene)),
+        seal_differs=seal_differs(job, scene),
     )
 
 
@@ -228,6 +232,7 @@ def smaller_json(view: SmallerView) -> dict[str, Any]:
         ],
         "gate": _gate_json(view.gate) if view.gate else None,
         "holds": list(view.holds),
+        "seal_differs": view.seal_differs,
     }
 
 

@@ -60,7 +60,7 @@ async def act_on_smaller(kiosk: KioskParts, request: Request, job: str, action: 
         await desk.do(m.AddPicture(sha256), by=by, cmd=cmd, job=job)
     elif action == "release":
         supervisor = await _supervisor(kiosk.sessions, asked)
-        await desk.do(m.Pass(supervisor), by=by, cmd=cmd, job=job)
+        await desk.do(m.Pass(supervisor, asked.reason or "hold_lifted"), by=by, cmd=cmd, job=job)
     else:
         await desk.do(command_of(action, asked, desk.masters()), by=by, cmd=cmd, job=job)
     tell_asked(desk)

@@ -124,10 +124,16 @@ class MasterView:
     def reviews(self) -> list[Review]:
         return sorted((row for _, row in self.table(Review)), key=lambda review: (review.ref, review.job))
 
-    def prefix(self) -> str | None:
-        """Where the numbers of the box's own papers begin; None before the core has said it."""
-        return next((row.prefix for _, row in self.table(Range)), None)
+    def prefix(self, box: str | None = None) -> str | None:
+        """Where the numbers of this box's own papers begin; None before the core has said it.
+
+        A station may have several boxes, whose rows all are here; without a box's id the only row there is counts.
+        """
+        rows = dict(self.table(Range))
+        if box is None and len(rows) == 1:
+            return next(iter(rows.values())).prefix
+        return rows[box].prefix if box in rows else None
 
     def taken(self) -> Mapping[str, int]:
-        """By run, how many of this box's entries the mirror's stock takes account of."""
-        return next((row.taken for _, row in self.table(Range)), {})
+        """By run, how many of its entries the mirror's stock takes account of; runs of other boxes are in nobody's way."""
+        return {run: count for _, row in self.table(Range) for run, count in row.taken.items()}

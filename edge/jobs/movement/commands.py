@@ -129,9 +129,10 @@ class AddPicture:
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """The container passes. `supervisor`: login of who let it pass against a hold, proved by PIN or badge."""
+    """The container passes. `supervisor`: login of who let it pass against a hold, proved by PIN; `reason`: why."""
 
     supervisor: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,15 @@ def _with_container(draft: GateDraft, container: FieldValue, scene: Scene) -> Ga
     )
 
 
+def seal_differs(job: GateJob, scene: Scene) -> bool:
+    """Whether another seal is on the container than is known, and no picture shows it: the core will ask for one."""
+    draft = job.draft
+    if draft is None or draft.container is None or draft.seal is None or draft.photos:
+        return False
+    known_one = scene.masters.container(draft.container.value)
+    return known_one is not None and bool(known_one.seals) and draft.seal.value not in known_one.seals
+
+
 def _seal(job: GateJob, command: m.GiveSeal, _scene: Scene) -> Act:
     if not command.seal.value.strip() or len(command.seal.value) > MAX_TYPED:
         raise JobRefused("bad_text", limit=str(MAX_TYPED))
@@ -142,7 +151,7 @@ def _pass(job: GateJob, command: m.Pass, scene: Scene) -> Act:
         vehicle=draft.vehicle,
         driver=draft.driver,
         condition="damaged" if draft.damaged else "good",
-        note=draft.note,
+        note="; ".join(text for text in (draft.note, known("release", command.reason) if held else None) if text) or None,
         photos=list(draft.photos),
     )
     if not held:

@@ -43,6 +43,7 @@ REASONS: Final[dict[str, tuple[str, ...]]] = {
     "typed": ("no_barcode", "unreadable", "scanner_down"),
     "much_typed": ("scale_down", "too_large", "label_weight"),
     "gate_weight": ("weighbridge_ticket", "scale_down", "from_paper"),
+    "release": ("hold_lifted", "papers_seen"),
     "give_up": ("started_by_mistake", "wrong_place", "comes_later"),
 }
 """By occasion; at most five each, as more cannot be read at a glance."""

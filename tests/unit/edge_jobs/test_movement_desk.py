@@ -287,9 +287,12 @@ async def test_a_hold_keeps_a_container_in_until_a_supervisor_answers_for_it(sit
     outcome = await scan("TB-CMD:CONFIRM")
     assert (outcome.code, outcome.sound) == ("next.gate_holds", Sound.LOOK_HERE)
     assert site.journal.step_names() == []
-    await do(site, m.Pass("ruth"))
+    with pytest.raises(JobRefused, match="unknown_reason"):
+        await do(site, m.Pass("ruth"))
+    await do(site, m.Pass("ruth", "hold_lifted"))
     (entry,) = steps(site)
     assert (entry.by, entry.data["asked_by"], entry.data["holds"]) == ("ruth", "dana", ["customs"])
+    assert entry.data["note"] == "hold_lifted"
 
 
 async def test_numbers_go_on_after_a_restart_and_after_the_journal_let_go_of_its_entries(tmp_path: Path) -> None:

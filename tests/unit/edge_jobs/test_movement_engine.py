@@ -68,7 +68,7 @@ COMMAND = st.one_of(
     st.builds(m.GiveSeal, VALUES),
     st.builds(m.GiveDetails, st.sampled_from([None, "12-345-67"]), laden=st.booleans(), damaged=st.booleans()),
     st.builds(m.AddPicture, st.sampled_from(["a" * 64, "b" * 64])),
-    st.builds(m.Pass, st.sampled_from([None, "ruth"])),
+    st.builds(m.Pass, st.sampled_from([None, "ruth"]), st.sampled_from([None, "hold_lifted"])),
     st.just(m.Back()),
     st.just(m.Finish()),
     st.builds(m.GiveUp, st.sampled_from(["started_by_mistake", "bad"])),
