@@ -263,7 +263,10 @@ async def test_the_same_person_again_at_the_box_is_kept_and_does_not_count_as_a_
     assert (await house.lines(sheet.ref))[0].recounted == 9
     with pytest.raises(GuardFailed, match="second_count_needed"):
         await house.do("count_sheet", sheet.ref, "post")
-    await box_count(house, *lines, job=SECOND[:-1] + "e", sheet=sheet.ref, second=True, by="oded")
+    other = {"sheet": sheet.ref, "second": True, "by": "oded"}
+    await box_count(house, lines[0], job=SECOND[:-1] + "e", **other)
+    assert (await house.lines(sheet.ref))[1].recounted == 0
+    await box_count(house, *lines, job=SECOND[:-1] + "f", **other)
     await house.do("count_sheet", sheet.ref, "post")
 
 
@@ -300,10 +303,13 @@ async def test_what_nobody_knows_waits_and_is_mended_by_a_person(house: Warehous
 async def test_a_step_that_never_came_blocks_the_posting(house: Warehouse) -> None:
     await house.say(JOB, "count", "open", 0, CountOpen(number="B1-9", location=said("A1")))
     await house.say(JOB, "count", "counted", 2, found(2))
-    await house.say(JOB, "count", "finish", 3, CountDone(lines=[1, 2]))
+    await house.say(JOB, "count", "counted", 3, found(3, "K", "2.5", **K_BOX))
+    await house.say(JOB, "count", "finish", 4, CountDone(lines=[1, 2, 3]))
     assert (await house.get("count_sheet", "B1-9")).values["review_reason"] == "steps_missing"
-    with pytest.raises(GuardFailed):
+    with pytest.raises(GuardFailed, match="count_not_whole"):
         await house.do("count_sheet", "B1-9", "post")
+    await house.do("count_sheet", "B1-9", "review")
+    await house.do("count_sheet", "B1-9", "post")
 
 
 async def test_a_count_that_is_given_up_at_the_box_waits_or_ends(house: Warehouse) -> None:
