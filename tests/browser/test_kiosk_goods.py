@@ -25,7 +25,8 @@ class Screens:
 
     def look(self, name: str) -> None:
         if SHOTS:
-            self.operator.page.screenshot(path=str(Path(SHOTS) / f"{name}-{self.size}-{self.operator.locale}.png"), caret="initial")
+            path = Path(SHOTS) / f"{name}-{self.size}-{self.operator.locale}.png"
+            self.operator.page.screenshot(path=str(path), caret="initial")
         check_screen(self.operator, self.size)
         assert axe(self.operator.page, self.kiosk) == [], name
 
