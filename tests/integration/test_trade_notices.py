@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from cloud.db.engine import Sessions
+from cloud.imports.upserting import Sent, upsert_many
 from cloud.kernel.access import Access
 from cloud.kernel.events import history
 from cloud.objects.source import read_yaml
@@ -171,3 +172,23 @@ def test_every_check_that_can_be_set_is_offered_in_both_languages() -> None:
 async def test_the_demo_is_loaded_once(house: Trading) -> None:
     async with house.sessions.write() as session:
         assert not await load_trade(session, SYSTEM)
+
+
+async def test_a_suppliers_two_files_make_notices_with_their_lines_once(house: Trading) -> None:
+    heads = [Sent("D-1", dict(NOTICE, document_no="KR-77"))]
+    lines = [
+        Sent("D-1/1", {"notice": {"key": "D-1"}, "product": "BOX-450", "quantity": "100", "sscc": pallet(301)}),
+        Sent("D-1/2", {"notice": {"key": "D-1"}, "product": "FLM-500", "quantity": "24", "sscc": pallet(301)}),
+        Sent("D-1/3", {"notice": {"key": "D-9"}, "product": "FLM-500", "quantity": "24"}),
+    ]
+    for expected in ("made", "same"):
+        async with house.desk() as desk:
+            (head,) = await upsert_many(desk, "notice", "edi", heads)
+            found = await upsert_many(desk, "notice_line", "edi", lines)
+        assert (head.done, [one.done for one in found]) == (expected, [expected, expected, "faulty"])
+    async with house.sessions.read() as session:
+        notice = (await session.scalars(select(Notice).where(Notice.document_no == "KR-77"))).one()
+        assert [(one.line, one.sscc, one.order_line.line) for one in notice.lines if one.order_line] == [
+            ("1", pallet(301), "1"),
+            ("2", pallet(301), "2"),
+        ]
