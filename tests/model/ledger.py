@@ -1,15 +1,15 @@
 """The ledger beside a few dictionaries: whatever is posted, taken back, promised and released, both hold the same."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -57,6 +57,8 @@ class LedgerMachine(RuleBasedStateMachine):
     """One transaction, rolled back at the end; each rule takes a minute."""
 
     url: str
+    acts: ClassVar[Counter[str]] = Counter()
+    """How often what was done, over all examples."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,6 +75,10 @@ class LedgerMachine(RuleBasedStateMachine):
         self.posted: list[list[Move]] = []
         self.taken_back: set[int] = set()
         self.log: list[tuple[datetime, datetime, Spot, Decimal]] = []
+
+    @invariant()
+    def count_up(self) -> None:
+        self.acts["steps"] += 1
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
         return self.runner.run(work)
@@ -142,6 +148,7 @@ class LedgerMachine(RuleBasedStateMachine):
             assert not goes, said
             return
         assert goes, said
+        self.acts["posted"] += 1
         self.held = held
         self.posted.append(moves)
         self.note(moves)
@@ -168,29 +175,49 @@ class LedgerMachine(RuleBasedStateMachine):
         bucket = BucketMove(RECEIPT, 1, None, "pending_qc") if line else None
         self.post(self.want(self.ids(what, owner), quantity, ("supplier", place), (False, pallet), back, bucket=bucket))
 
-    @rule(what=goods, owner=owners, quantity=quantities, way=st.tuples(places, places), on=st.tuples(pallets, pallets))
-    def carry(
-        self, what: tuple[int, str | None], owner: int, quantity: Decimal, way: tuple[str, str], on: tuple[bool, bool]
-    ) -> None:
-        self.post(self.want(self.ids(what, owner), quantity, way, on, 0))
+    def inside(self) -> list[Spot]:
+        """Where something lies that can be taken."""
+        return sorted(
+            (spot for spot, quantity in self.held.items() if quantity > 0 and self.is_inside(spot)), key=lambda one: one.key
+        )
 
-    @rule(quantity=quantities, to=st.sampled_from(["released", "rejected"]))
-    def decide(self, quantity: Decimal, to: str) -> None:
-        """Goods of the receipt's line, when there are so many of it and they are still here."""
-        if self.buckets["pending_qc"] < quantity:
-            return
-        what = self.ids((0, None), 0)
-        wanted = self.want(what, quantity, ("A", "B"), (False, False), 0, bucket=BucketMove(RECEIPT, 1, "pending_qc", to))
-        self.post(wanted)
+    def some(self, data: st.DataObject) -> tuple[Ids, str, bool, Decimal]:
+        """Goods that are there, and so much of them: all, or perhaps more than there are."""
+        spots = self.inside()
+        spot = data.draw(st.sampled_from(spots))
+        quantity = data.draw(st.just(self.held[spot]) | quantities)
+        code = next(name for name, one in self.places.items() if one.id == spot.location_id)
+        return Ids(spot.product_id, spot.lot_id, spot.owner_id), code, spot.unit_id is not None, quantity
 
-    @rule(what=goods, owner=owners, quantity=quantities, place=places, pallet=pallets)
-    def deliver(self, what: tuple[int, str | None], owner: int, quantity: Decimal, place: str, pallet: bool) -> None:
-        self.post(self.want(self.ids(what, owner), quantity, (place, "customer"), (pallet, False), 0))
+    @precondition(lambda self: self.inside())
+    @rule(data=st.data(), to=places, pallet=pallets)
+    def carry(self, data: st.DataObject, to: str, pallet: bool) -> None:
+        what, source, on, quantity = self.some(data)
+        self.post(self.want(what, quantity, (source, to), (on, pallet), 0))
 
-    @rule(what=goods, quantity=quantities, place=places)
-    def change_hands(self, what: tuple[int, str | None], quantity: Decimal, place: str) -> None:
-        out = self.want(self.ids(what, 0), quantity, (place, OWNERSHIP), (False, False), 0)
-        into = self.want(self.ids(what, 1), quantity, (OWNERSHIP, place), (False, False), 0)
+    @precondition(lambda self: self.buckets["pending_qc"] > 0 and self.inside())
+    @rule(data=st.data(), to=st.sampled_from(["released", "rejected"]))
+    def decide(self, data: st.DataObject, to: str) -> None:
+        """So much of the receipt's line as still waits, of goods that are here."""
+        what, source, on, quantity = self.some(data)
+        part = min(quantity, self.buckets["pending_qc"])
+        bucket = BucketMove(RECEIPT, 1, "pending_qc", to)
+        target = "B" if source == "A" else "A"
+        self.post(self.want(what, part, (source, target), (on, False), 0, bucket=bucket))
+
+    @precondition(lambda self: self.inside())
+    @rule(data=st.data())
+    def deliver(self, data: st.DataObject) -> None:
+        what, source, on, quantity = self.some(data)
+        self.post(self.want(what, quantity, (source, "customer"), (on, False), 0))
+
+    @precondition(lambda self: self.inside())
+    @rule(data=st.data())
+    def change_hands(self, data: st.DataObject) -> None:
+        what, place, on, quantity = self.some(data)
+        other = next(one for one in self.owners if one != what.owner)
+        out = self.want(what, quantity, (place, OWNERSHIP), (on, False), 0)
+        into = self.want(replace(what, owner=other), quantity, (OWNERSHIP, place), (False, on), 0)
         self.post(out, into)
 
     @precondition(lambda self: self.posted)
@@ -219,6 +246,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert refused in ({""} if goes else {"not_enough", "bucket_not_enough"})
         if refused:
             return
+        self.acts["taken back"] += 1
         self.taken_back.add(number)
         self.held = held
         self.note(back)
@@ -281,14 +309,18 @@ class LedgerMachine(RuleBasedStateMachine):
         if len(self.posted) > before:
             self.forget(uid, min(promised, quantity))
 
-    @rule(back=st.integers(0, 120), known=st.none() | st.integers(0, 120))
-    def look_back(self, back: int, known: int | None) -> None:
-        moment = self.now - timedelta(minutes=back)
-        until = None if known is None else self.now - timedelta(minutes=known)
+    @precondition(lambda self: self.log)
+    @rule(data=st.data())
+    def look_back(self, data: st.DataObject) -> None:
+        happened_at = st.sampled_from(sorted({one[0] for one in self.log}))
+        written_at = st.sampled_from(sorted({one[1] for one in self.log}))
+        moment = data.draw(happened_at | written_at)
+        until = data.draw(st.none() | written_at)
         wanted: dict[Spot, Decimal] = defaultdict(Decimal)
         for happened, written, spot, quantity in self.log:
             if happened <= moment and (until is None or written <= until) and self.is_inside(spot):
                 wanted[spot] += quantity
+        self.acts["looked back"] += bool(wanted)
         found = self.run(as_of(self.session, moment, known=until))
         assert found == {spot: quantity for spot, quantity in wanted.items() if quantity}
 
