@@ -17,14 +17,19 @@ from cloud.mirror.rows import desired_rows
 from cloud.people.changing import BADGE_SALT
 from cloud.people.models import User
 from cloud.receiving.models import Receipt, ReceiptLine
+from cloud.receiving.projection import project_all
 from cloud.stock.ledger import BucketMove, Document, Wanted, post
 from cloud.stock.lots import lot_of, unit_of
 from cloud.stock.places import house as own_house
 from cloud.stock.places import place_of
+from cloud.takers import JOB_TAKERS
 from cloud.trade.demo import pallet
 from cloud.trade.models import ContainerEvent, NoticeLine
 from cloud.transfers.models import CountSheet, Transfer
+from sync_protocol.entries import StepEntry
 from sync_protocol.masters import TABLES
+from sync_protocol.movements import GATE, Passed
+from sync_protocol.steps import FieldValue
 from tests.integration.trading import NOW, SYSTEM, Trading
 
 SCOPE = "receiving-1"
@@ -293,3 +298,28 @@ async def test_pages_in_between_are_given_without_comparing_everything_anew(
         patch, pages = await pull(house.sessions, scope=SCOPE, cookie=patch.cookie), pages + 1
     assert pages > 5
     assert compared == 2, "before the first page and with the last"
+
+
+async def test_a_box_hears_how_far_its_journal_was_taken_and_what_became_of_its_passage(
+    sessions: Sessions, box: Any, clock: Any
+) -> None:
+    house = Trading(sessions, now=clock.now)
+    await house.fill()
+    field = FieldValue(value="TGHU7599330", mode="manual", reason="typed")
+    data = Passed(number="B1-1", direction="in", container=field).model_dump(mode="json", exclude_none=True)
+    box.start()
+    box.note()
+    job = box.new_job()
+    step = StepEntry(
+        **box.stamp(), job=job, job_kind=GATE, n=0, step="passed", station=SCOPE, by="dana", data=data, readings=[]
+    )
+    said = box.write(step)
+    box.reading(device="scale-1", driver="mt-sics", kind="weight", value="1", unit="kg")
+    await box.deliver(sessions)
+    await pull(sessions, scope=SCOPE, cookie="")
+    assert (await mirror(house))["range"][box.id]["taken"] == {}
+    await project_all(sessions, job_takers=JOB_TAKERS)
+    found = await mirror(house)
+    run, _, seq = said.partition(":")
+    assert found["range"][box.id]["taken"] == {run: int(seq) + 1}, "behind the step; readings are no deeds"
+    assert found["review"][job]["reason"] == "container_unknown"
