@@ -141,9 +141,11 @@ class Quant(Base):
     __table_args__ = (
         CheckConstraint("NOT internal OR quantity >= 0", name="not_negative"),
         CheckConstraint("reserved >= 0 AND (reserved = 0 OR reserved <= quantity)", name="reserved"),
-        Index("ix_quant_product_id", "product_id"),
+        # What came from and went to each place outside stays for ever: what is here is found past it.
+        Index("ix_quant_internal", "internal", "id"),
+        Index("ix_quant_product_id_internal", "product_id", "internal"),
+        Index("ix_quant_owner_id_internal", "owner_id", "internal"),
         Index("ix_quant_location_id", "location_id"),
-        Index("ix_quant_owner_id", "owner_id"),
         Index("ix_quant_lot_id", "lot_id"),
         Index("ix_quant_unit_id", "unit_id"),
     )

@@ -206,10 +206,11 @@ def _quant() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_quant"),
         sa.UniqueConstraint("key", name="uq_quant_key"),
     )
+    op.create_index("ix_quant_internal", "quant", ["internal", "id"], unique=False)
     op.create_index("ix_quant_location_id", "quant", ["location_id"], unique=False)
     op.create_index("ix_quant_lot_id", "quant", ["lot_id"], unique=False)
-    op.create_index("ix_quant_owner_id", "quant", ["owner_id"], unique=False)
-    op.create_index("ix_quant_product_id", "quant", ["product_id"], unique=False)
+    op.create_index("ix_quant_owner_id_internal", "quant", ["owner_id", "internal"], unique=False)
+    op.create_index("ix_quant_product_id_internal", "quant", ["product_id", "internal"], unique=False)
     op.create_index("ix_quant_unit_id", "quant", ["unit_id"], unique=False)
 
 
