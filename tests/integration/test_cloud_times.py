@@ -19,7 +19,7 @@ from cloud.db.engine import Sessions, is_sqlite
 from cloud.ingest.models import JournalEntry
 from cloud.kernel.actor import Taken
 from cloud.masters.models import OrderLine
-from cloud.receiving.checks import arrival_day
+from cloud.receiving.facts import arrival_day
 from cloud.receiving.models import Receipt
 from cloud.receiving.projection import project_all
 from cloud.receiving.rebuild import MADE_AGAIN, rebuild
