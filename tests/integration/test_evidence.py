@@ -21,6 +21,7 @@ from cloud.jobs.queue import enqueue
 from cloud.jobs.running import RunningJob
 from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.models import Event
+from cloud.masters.models import OrderLine
 from cloud.receiving.decisions import act, decide_exception, post, receipt_by_ref
 from cloud.receiving.evidence.standing import REVERIFY, all_problems, keep_verdict, nightly, reverify
 from cloud.receiving.models import (
@@ -341,7 +342,11 @@ async def test_the_nightly_check_finds_what_was_changed_by_day(rich: Sessions, c
         row = await session.get_one(Job, number)
         row.status, row.lease_no, row.lease_until = JobStatus.RUNNING, 1, clock.now + timedelta(hours=1)
         running = RunningJob.of(row, rich, clock, timedelta(hours=1))
-    assert await nightly(running) == {"looked_at": 1, "broken": 1}
+    async with rich.write() as session:
+        await session.execute(update(OrderLine).where(OrderLine.received > Decimal(0)).values(received=Decimal("0.001")))
+    found = await nightly(running)
+    assert (found["looked_at"], found["broken"]) == (1, 1)
+    assert found["orders"] != []
     async with rich.read() as session:
         receipt = await receipt_by_ref(session, REF)
         assert await blocked(session, receipt.uid) == NOT_VERIFIED

@@ -9,9 +9,10 @@ from decimal import Decimal
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import joinedload
 
 from cloud.db.types import to_micro
-from cloud.masters.models import OrderLine
+from cloud.masters.models import OrderLine, PurchaseOrder
 from cloud.receiving.evidence.amounts import in_unit, stocked
 from cloud.receiving.models import LineStanding, Receipt, ReceiptLine
 from cloud.stock.models import LineBucket, Move
@@ -179,15 +180,28 @@ def _is_posting_of(receipt: Receipt, line: ReceiptLine, move: Move) -> bool:
 
 
 async def _orders(session: AsyncSession, receipt: Receipt) -> list[str]:
-    """Of the order's lines that the receipt adds to: received is the sum over all receipts that are posted."""
-    wanted = {line.order_line_id for line in receipt.lines if line.order_line_id is not None}
-    if not wanted:
+    """Of the order's lines that a posted receipt adds to: received is at least what this one added. That it is the sum over
+    all of them is asked of the orders: what is wrong with another receipt says nothing of this one."""
+    if receipt.state not in POSTED:
         return []
+    amounts: defaultdict[int, list[Quantity]] = defaultdict(list)
+    for line in receipt.lines:
+        quantity = _quantity(line.quantity, line.unit)
+        if line.order_line_id is not None and line.standing == LineStanding.CONFIRMED and quantity is not None:
+            amounts[line.order_line_id].append(quantity)
+    order_lines = await session.scalars(select(OrderLine).where(OrderLine.id.in_(amounts)).order_by(OrderLine.id))
+    return [f"order_received_differs:{row.line}" for row in order_lines if row.received < _sum(row, amounts[row.id])]
+
+
+async def orders_that_differ(session: AsyncSession) -> list[str]:
+    """Order and line (`PO-2026-0041/1`) where received is not the sum over all posted receipts; of orders that are open, since
+    the others receive nothing any more."""
+    running = select(OrderLine.id).join(PurchaseOrder).where(PurchaseOrder.state.in_(("confirmed", "on_hold")))
     rows = await session.execute(
         select(ReceiptLine.order_line_id, ReceiptLine.quantity, ReceiptLine.unit)
         .join(Receipt, Receipt.id == ReceiptLine.receipt_id)
         .where(
-            ReceiptLine.order_line_id.in_(wanted),
+            ReceiptLine.order_line_id.in_(running),
             ReceiptLine.standing == LineStanding.CONFIRMED,
             Receipt.state.in_(POSTED),
         )
@@ -197,9 +211,10 @@ async def _orders(session: AsyncSession, receipt: Receipt) -> list[str]:
         quantity = _quantity(value, unit)
         if order_line_id is not None and quantity is not None:
             amounts[order_line_id].append(quantity)
-    order_lines = await session.scalars(select(OrderLine).where(OrderLine.id.in_(wanted)).order_by(OrderLine.id))
-    return [f"order_received_differs:{row.line}" for row in order_lines if not _adds_up(row, amounts[row.id])]
+    query = select(OrderLine).where(OrderLine.id.in_(running)).options(joinedload(OrderLine.order)).order_by(OrderLine.id)
+    order_lines = await session.scalars(query)
+    return [f"{row.order.ref}/{row.line}" for row in order_lines if row.received != _sum(row, amounts[row.id])]
 
 
-def _adds_up(order_line: OrderLine, amounts: Iterable[Quantity]) -> bool:
-    return sum((in_unit(each, order_line.unit) for each in amounts), NOTHING) == order_line.received
+def _sum(order_line: OrderLine, amounts: Iterable[Quantity]) -> Decimal:
+    return sum((in_unit(each, order_line.unit) for each in amounts), NOTHING)

@@ -17,6 +17,7 @@ from cloud.jobs.schedules import Plan
 from cloud.kernel.actor import Taken
 from cloud.kernel.events import append_event
 from cloud.receiving.decisions import receipt_by_ref
+from cloud.receiving.evidence.ledger import orders_that_differ
 from cloud.receiving.models import Receipt
 from cloud.receiving.verify import VerifyReport, verify
 from cloud.stock import verdicts
@@ -98,7 +99,11 @@ async def nightly(job: RunningJob) -> Mapping[str, Any]:
         looked_at, broken = looked_at + len(reports), broken + sum(not report.ok for report in reports)
         if len(receipts) < PART:
             break
-    return {"looked_at": looked_at, "broken": broken}
+    async with job.sessions.read() as session:
+        orders = await orders_that_differ(session)
+    if orders:
+        log.warning("orders_differ", lines=orders[:20], count=len(orders))
+    return {"looked_at": looked_at, "broken": broken, "orders": orders[:20]}
 
 
 def plans(zone: str) -> tuple[Plan, ...]:
