@@ -80,6 +80,8 @@ class Asking:
     transfer: Transfer
     taken: Taken
     _claimed: dict[Origin, Decimal] = field(default_factory=lambda: defaultdict(Decimal))
+    _known: dict[str, list[Origin]] = field(default_factory=dict)
+    """Of receipts that were asked about, before any of these lines is posted."""
 
     async def all(self, lines: Iterable[TransferLine]) -> list[Wanted]:
         """Raises Refused, with `line` among its values."""
@@ -116,7 +118,9 @@ class Asking:
             if kind == SUPPLIER_RETURN:
                 await self._demand_decided(goods, source)
             return [_Portion(goods.quantity)]
-        known = await origins(self.session, receipt)
+        known = self._known.get(receipt)
+        if known is None:
+            known = self._known[receipt] = await origins(self.session, receipt)
         if not known:
             raise Refused("receipt_not_posted", receipt=self.transfer.receipt_ref or receipt[:36])
         left = goods.quantity

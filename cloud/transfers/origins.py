@@ -31,7 +31,10 @@ _Where = tuple[int, str, int, int | None, int, int | None, int]
 async def origins(session: AsyncSession, receipt: str) -> list[Origin]:
     """Of one receipt (its uid), by line; empty while it is not posted. Returned and scrapped goods have left and are not
     among them."""
-    rows = (await session.scalars(select(Move).where(Move.receipt == receipt).order_by(Move.id))).all()
+    columns = (Move.product_id, Move.lot_id, Move.owner_id, Move.unit_id, Move.to_unit_id, Move.source_id, Move.target_id)
+    rows = await session.execute(
+        select(*columns, Move.receipt_line, Move.from_bucket, Move.to_bucket, Move.quantity).where(Move.receipt == receipt)
+    )
     sums: dict[_Where, Decimal] = defaultdict(Decimal)
     for one in rows:
         line = one.receipt_line or 0
