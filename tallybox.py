@@ -394,6 +394,9 @@ def cloud_run(
     oidc_issuer: Annotated[str | None, typer.Option(help="Let staff sign in at this OpenID provider, too.")] = None,
     oidc_client: Annotated[str, typer.Option(help="What the provider calls this core.")] = "tallybox",
     oidc_secret_file: Annotated[Path | None, typer.Option(help="File with the secret; else TALLYBOX_OIDC_SECRET.")] = None,
+    public_address: Annotated[
+        str, typer.Option(help="Where the world reaches the staff pages: codes on papers lead there.")
+    ] = "",
 ) -> None:
     """Run the core until stopped; prints {"sync": address, "staff": address} once both are served. Migrate first."""
     from cloud.runner import CloudSettings
@@ -415,6 +418,7 @@ def cloud_run(
         reuse_port=reuse_port,
         webhook_networks=tuple(webhook_networks or ()),
         provider=provider,
+        public_address=public_address,
     )
     _serve_cloud(settings, server, lambda: _broker(mqtt_host, mqtt_port, mqtt_identity))
 

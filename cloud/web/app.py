@@ -50,6 +50,7 @@ from cloud.web.routes import (
     roles,
     sign_in,
     stock,
+    suppliers,
     verify_paper,
 )
 from cloud.web.settings import StaffDeps
@@ -65,6 +66,7 @@ SUBJECTS = (
     queue,
     figures,
     stock,
+    suppliers,
     receipts,
     decisions,
     boxes,

@@ -49,3 +49,13 @@ async def test_page_says_the_same_with_and_without_eyes(noa: httpx.AsyncClient) 
     assert page.text.count('<svg class="chart"') >= 1
     assert "<table>" in page.text
     assert (await noa.get("/figures?days=12345")).status_code == 200
+
+
+async def test_supplier_page_counts_what_was_delivered(noa: httpx.AsyncClient) -> None:
+    found = (await noa.get("/api/receipts?state=posted")).json()
+    listed = (await noa.get("/receipts")).text
+    assert found["counts"]["posted"] >= 1
+    ref = listed.split('<option value="SUP-')[1].split('"')[0]
+    page = await noa.get(f"/suppliers/SUP-{ref}?days=7")
+    assert page.status_code == 200
+    assert (await noa.get("/suppliers/NOBODY")).status_code == 404
