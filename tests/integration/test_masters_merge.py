@@ -41,7 +41,11 @@ from cloud.objects.caller import Caller, caller
 from cloud.objects.models import Link, Record
 from cloud.objects.registry import Registry, Shipped
 from cloud.objects.shipped import PLAIN
-from cloud.receiving.models import Receipt
+from cloud.receiving.models import Receipt, ReceiptLine
+from cloud.stock.models import Lot
+from cloud.trade.models import Container
+from cloud.trade.models import Notice as ShippingNotice
+from cloud.transfers.models import CountLine, CountSheet, Transfer, TransferLine
 
 NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
 VISIT = """
@@ -101,7 +105,42 @@ def _recipes(lose: int, other: int, product: int, site: int) -> dict[tuple[str, 
             uid="r", ref="GR", box_id="b", station_code="s", operator="dana", clock_set=True,
             opened_received_at=NOW, supplier_id=lose
         ),
+        **_of_stock(lose, product, site),
     }  # fmt: skip
+
+
+def _of_stock(lose: int, product: int, site: int) -> dict[tuple[str, str], Callable[[], Base]]:
+    """The same of goods and their papers."""
+
+    def receipt(ref: str, **more: Any) -> Receipt:
+        given = {"box_id": "b", "station_code": "s", "operator": "dana", "clock_set": True, "opened_received_at": NOW}
+        return Receipt(uid=ref, ref=ref, **given, **more)
+
+    def notice(ref: str, supplier: int = lose, **more: int) -> ShippingNotice:
+        return ShippingNotice(ref=ref, supplier_id=supplier, site_id=site, **more)
+
+    def sheet() -> CountSheet:
+        place = Location(code="COUNTED", name="c", site_id=site)
+        return CountSheet(ref="CS", site_id=site, location=place)
+
+    return {
+        ("lot", "supplier_id"): lambda: Lot(ref="L-1", product_id=product, code="A1", supplier_id=lose),
+        ("purchase_order", "owner_id"): lambda: PurchaseOrder(ref="PO-2", supplier_id=lose, site_id=site, owner_id=lose),
+        ("receipt", "owner_id"): lambda: receipt("GR-2", owner_id=lose),
+        ("receipt_line", "owner_id"): lambda: receipt(
+            "GR-3", lines=[ReceiptLine(number=1, standing="kept", sku="P", product_rev=1, owner_id=lose)]
+        ),
+        ("shipping_notice", "supplier_id"): lambda: notice("SN-1"),
+        ("shipping_notice", "owner_id"): lambda: notice("SN-2", owner_id=lose),
+        ("shipping_notice", "carrier_id"): lambda: notice("SN-3", carrier_id=lose),
+        ("container", "client_id"): lambda: Container(number="CSQU3054383", site_id=site, client_id=lose),
+        ("transfer", "party_id"): lambda: Transfer(ref="TR-1", site_id=site, party_id=lose),
+        ("transfer", "owner_id"): lambda: Transfer(ref="TR-2", site_id=site, owner_id=lose),
+        ("transfer_line", "owner_id"): lambda: TransferLine(
+            transfer=Transfer(ref="TR-3", site_id=site), number=1, owner_id=lose
+        ),
+        ("count_line", "owner_id"): lambda: CountLine(sheet=sheet(), number=1, owner_id=lose),
+    }
 
 
 async def test_every_foreign_key_to_a_party_is_moved(sessions: Sessions, registry: Registry) -> None:
