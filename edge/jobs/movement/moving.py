@@ -10,9 +10,9 @@ from typing import Any, Final
 from edge.errors import JobRefused
 from edge.jobs.kinds import Act, Scene
 from edge.jobs.movement import commands as m
+from edge.jobs.movement import places
 from edge.jobs.movement.amounts import checked_amount, checked_text
 from edge.jobs.movement.move_job import MoveDraft, MoveJob, MoveStage
-from edge.jobs.movement.places import why_not
 from edge.jobs.movement.words import ALL_THERE, FROM_STOCK, TOUCHED, MoveAwaits, known
 from edge.jobs.overlay import Lying, own_amount
 from sync_protocol.masters import Product
@@ -59,6 +59,8 @@ def _place(job: MoveJob, command: m.GivePlace, scene: Scene) -> Act:
     draft, place = _draft(job), checked_text(command.place)
     if draft.asks is MoveAwaits.TARGET:
         return _to(job, replace(draft, target=place), scene)
+    if not places.is_ours(scene.masters, place.value):
+        raise JobRefused("place_not_internal", place=place.value)
     draft = replace(draft, source=place)
     if draft.whole_unit:
         return Act(draft=replace(draft, asks=MoveAwaits.TARGET))
@@ -173,7 +175,7 @@ def _to(job: MoveJob, draft: MoveDraft, scene: Scene) -> Act:
     if draft.source.value == draft.target.value:
         raise JobRefused("same_place", place=draft.target.value)
     for product, owner in _moved_goods(draft, scene):
-        if (why := why_not(scene.masters, draft.target.value, product, owner)) is not None:
+        if (why := places.why_not(scene.masters, draft.target.value, product, owner)) is not None:
             raise JobRefused(why, place=draft.target.value)
     if doubts := tuple(_doubts(draft, scene)):
         return Act(draft=replace(draft, asks=MoveAwaits.WHY, doubts=doubts))
@@ -199,9 +201,32 @@ def _doubts(draft: MoveDraft, scene: Scene) -> list[str]:
             found.append("unit_unknown")
         elif draft.source is not None and any(row.location != draft.source.value for row in rows):
             found.append("unit_elsewhere")
-    elif not _enough(draft, scene):
-        found.append("not_there")
+    else:
+        found += _goods_doubts(draft, scene)
+    if places.kept_apart(scene.masters, draft.source, draft.target) and not _decides(scene):
+        found.append("goods_held")
     return found
+
+
+def _goods_doubts(draft: MoveDraft, scene: Scene) -> list[str]:
+    product = scene.masters.product(draft.product or "")
+    found = [] if _enough(draft, scene) else ["not_there"]
+    if product is not None and product.tracking != "none" and draft.lot is None:
+        found.append("lot_missing")
+    if (
+        product is not None
+        and product.tracking == "serial"
+        and draft.quantity is not None
+        and decimal(draft.quantity.value) != 1
+    ):
+        found.append("serial_is_one")
+    return found
+
+
+def _decides(scene: Scene) -> bool:
+    """Whether the operator is one who may say that goods need no longer be kept apart."""
+    person = scene.masters.person(scene.by)
+    return person is not None and person.role == "supervisor"
 
 
 def _enough(draft: MoveDraft, scene: Scene) -> bool:

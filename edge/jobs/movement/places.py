@@ -6,11 +6,15 @@ from typing import Final
 from edge.jobs.overlay import Stock
 from edge.mirror.view import MasterView
 from sync_protocol.masters import Location, Product
-from sync_protocol.places import PlaceFacts, place_faults
+from sync_protocol.places import INTERNAL, PlaceFacts, place_faults
 from sync_protocol.quantity import decimal
+from sync_protocol.steps import FieldValue
 
 SUGGESTED: Final = 3
 """Places that are suggested: more would have to be read."""
+
+APART: Final = frozenset({"quarantine", "rejected"})
+"""Usages of places in which goods wait for a decision."""
 
 SHELVED: Final = "stock"
 """Usage of the places in which goods are stored; the other internal ones only pass them on or keep them apart."""
@@ -29,6 +33,22 @@ def why_not(masters: MasterView, code: str, product: Product | None, owner: str 
         temp_max=_degrees(product.temp_max if product else None),
     )
     return faults[0] if faults else None
+
+
+def is_ours(masters: MasterView, code: str) -> bool:
+    """Whether goods can be there at all, as far as the box knows."""
+    place = masters.location(code)
+    return place is None or place.usage in INTERNAL
+
+
+def kept_apart(masters: MasterView, source: FieldValue | None, target: FieldValue | None) -> bool:
+    """Whether goods would go from where they are kept apart to where they are not: somebody has to decide that."""
+    return source is not None and target is not None and _holds(masters, source.value) and not _holds(masters, target.value)
+
+
+def _holds(masters: MasterView, code: str) -> bool:
+    place = masters.location(code)
+    return place is not None and (place.hold or place.usage in APART)
 
 
 def suggested(masters: MasterView, stock: Stock, product: Product | None, lot: str | None, owner: str | None) -> list[str]:

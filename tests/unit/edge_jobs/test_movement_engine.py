@@ -148,7 +148,19 @@ def test_every_input_and_reason_has_words_in_both_languages() -> None:
     keys += [f"reason.{code}" for codes in REASONS.values() for code in codes]
     keys += [f"reason.{code}" for code in ("counted", "from_stock", "all_there", "touched", "from_sheet", "no_check_digit")]
     keys += [f"kind.{seen}" for seen in Seen]
-    keys += [f"doubt.{code}" for code in ("source_unknown", "target_unknown", "unit_unknown", "unit_elsewhere", "not_there")]
+    keys += [
+        f"doubt.{code}"
+        for code in (
+            "goods_held",
+            "lot_missing",
+            "serial_is_one",
+            "source_unknown",
+            "target_unknown",
+            "unit_unknown",
+            "unit_elsewhere",
+            "not_there",
+        )
+    ]
     assert [key for key in keys if key not in EN or key not in HE] == []
 
 
