@@ -11,7 +11,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import capture, drain, expressions, idle, ingest, journal, lag, latency, objects, papers, peers, start, stock, wire
+from bench import capture, drain, expressions, idle, ingest, journal, lag, latency, objects, papers, peers, start, stock, verify, wire
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "journal": journal.run,
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "objects": objects.run,
     "stock": stock.run,
     "papers": papers.run,
+    "verify": verify.run,
     "start": start.run,
     "expressions": expressions.run,
     "peers": peers.run,
