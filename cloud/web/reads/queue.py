@@ -26,8 +26,8 @@ RECEIPT = "receipt"
 
 ASKING = (
     ("transfer_line", "state == 'needs_review'", "review_code"),
-    ("count_sheet", "state == 'review'", None),
-    ("container_event", "needs_review == true", "review_reason"),
+    ("count_sheet", "state == 'review'", "review_reason"),
+    ("container_event", "state == 'needs_review'", "review_reason"),
 )
 """Kinds beside receipts whose records ask for a look, when they do, and the field whose code says why."""
 
