@@ -1,7 +1,7 @@
 """What the shared checks look at, gathered from a receipt at the box and from the mirror. Pure; the core uses its rows."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Final
@@ -25,17 +25,21 @@ _KNOWN_TARES: Final = frozenset({"packaging"})
 """Reasons of a typed tare that is not the operator's own figure."""
 
 
+_Uses = Mapping[str, Sequence[int]]
+"""Readings, and the numbers of the lines that rest on each."""
+
+
 def facts_of(job: ReceiveJob, context: Context) -> ReceiptFacts:
     """The receipt with all its lines that were not discarded, the one in hand as well."""
     masters, opened, arrival = context.masters, job.opened, job.arrival
     document = opened.document.value if opened is not None and opened.document is not None else None
-    notice = masters.notice(job.notice) if job.notice else None
+    notice, uses = masters.notice(job.notice) if job.notice else None, _uses_of(job)
     order = masters.order(job.order) if job.order else None
     temperature = arrival.temperature if arrival is not None else None
     return ReceiptFacts(
         arrival=context.today,
         now=context.at,
-        lines=tuple(_line(job, line, order, context) for line in job.lines if line.live),
+        lines=tuple(_line(job, line, order, uses, context) for line in job.lines if line.live),
         order_given=job.order,
         order=order,
         order_state="confirmed" if order is not None else None,
@@ -66,7 +70,7 @@ def quantity_of(field: FieldValue) -> Quantity:
     return Quantity(decimal(field.value), field.unit or "1")
 
 
-def _line(job: ReceiveJob, line: Line, order: Order | None, context: Context) -> LineFacts:
+def _line(job: ReceiveJob, line: Line, order: Order | None, uses: _Uses, context: Context) -> LineFacts:
     item, masters, measured = line.item, context.masters, line.measured
     product = masters.product(item.product)
     notice = masters.notice(job.notice) if job.notice else None
@@ -96,10 +100,10 @@ def _line(job: ReceiveJob, line: Line, order: Order | None, context: Context) ->
         owner=job.owner or (product.owner if product is not None else None) or _house(masters),
         kept_reason=line.kept,
     )
-    return _with_amounts(facts, job, line, measured) if measured is not None else facts
+    return _with_amounts(facts, uses, line, measured) if measured is not None else facts
 
 
-def _with_amounts(facts: LineFacts, job: ReceiveJob, line: Line, measured: Amount) -> LineFacts:
+def _with_amounts(facts: LineFacts, uses: _Uses, line: Line, measured: Amount) -> LineFacts:
     def of(field: FieldValue | None) -> Quantity | None:
         return quantity_of(field) if field is not None else None
 
@@ -112,18 +116,26 @@ def _with_amounts(facts: LineFacts, job: ReceiveJob, line: Line, measured: Amoun
         tare=of(tare),
         tare_known=tare is not None and (tare.mode == "device" or tare.reason in _KNOWN_TARES),
         pieces=of(measured.pieces),
-        weight=_weight(job, line, measured),
+        weight=_weight(uses, line, measured),
     )
 
 
-def _weight(job: ReceiveJob, line: Line, measured: Amount) -> ReadingFact | None:
+def _weight(uses: _Uses, line: Line, measured: Amount) -> ReadingFact | None:
     """The box takes only what the scale calls stable and what is at most two seconds old (edge.jobs.weighing)."""
-    mine = set(_readings(measured))
+    mine = tuple(_readings(measured))
     if not mine:
         return None
-    others = (one for one in job.lines if one.live and one is not line and one.measured is not None)
-    used = next((one for one in others if one.measured is not None and mine & set(_readings(one.measured))), None)
-    return ReadingFact("mass", frozenset({"stable"}), age_s=0.0, used_by=str(used.number) if used is not None else None)
+    used = next((number for reading in mine for number in uses[reading] if number != line.number), None)
+    return ReadingFact("mass", frozenset({"stable"}), age_s=0.0, used_by=str(used) if used is not None else None)
+
+
+def _uses_of(job: ReceiveJob) -> _Uses:
+    found: dict[str, list[int]] = {}
+    for line in job.lines:
+        if line.live and line.measured is not None:
+            for reading in _readings(line.measured):
+                found.setdefault(reading, []).append(line.number)
+    return found
 
 
 def _readings(measured: Amount) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Handling units: goods that lie on one, announced ones that are taken whole. Rules of `edge.jobs.engine`; pure."""
 
+from typing import Final
+
 from edge.errors import JobRefused
 from edge.jobs import commands as c
 from edge.jobs.awaiting import Awaits, Decision
@@ -14,6 +16,9 @@ from edge.mirror.view import MasterView
 from sync_protocol.masters import NoticeLine, Product
 from sync_protocol.quantity import Quantity, decimal
 from sync_protocol.steps import Amount, Confirm, FieldValue, ReceiveStep, Serial
+
+MAX_TAKEN: Final = 60
+"""Lines that one press takes: each is checked beside all before it, and the screen waits. The pallet's code gives the rest."""
 
 
 def announced_on(job: ReceiveJob, sscc: str, masters: MasterView) -> list[NoticeLine]:
@@ -42,7 +47,7 @@ def leave_pallet(_job: ReceiveJob, _command: c.LeavePallet, _context: Context) -
 def take_pallet(job: ReceiveJob, _command: c.TakePallet, context: Context) -> Decision:
     """All that was announced on the unit, line by line, up to the first that a check keeps from being confirmed."""
     unit = _waiting(job)
-    rows = announced_on(job, unit.value, context.masters)
+    rows = announced_on(job, unit.value, context.masters)[:MAX_TAKEN]
     if len(job.lines) + len(rows) > MAX_LINES:
         raise JobRefused("too_many_lines", limit=str(MAX_LINES))
     steps: list[ReceiveStep] = []

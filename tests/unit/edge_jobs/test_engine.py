@@ -445,7 +445,7 @@ def test_random_commands_never_break_a_receipt(commands: list[c.Command]) -> Non
         job = fold(job, written)
         waiting = replace(decision.draft, at=job.steps) if decision.draft is not None else None
         # A restart between any two commands gives the same job, and its draft fits.
-        assert fold(begun, entries) == job
+        assert fold(begun, entries) == replace(job, draft=None)
         assert waiting is None or draft_fits(job, DRAFT_TEXT.validate_json(DRAFT_TEXT.dump_json(waiting)))
         job = replace(job, draft=waiting)
         assert all_checks(job, CONTEXT) is not None

@@ -14,6 +14,7 @@ from edge.jobs.engine import decide
 from edge.jobs.facts import facts_of
 from edge.jobs.measuring import MAX_SERIALS
 from edge.jobs.moment import Context
+from edge.jobs.pallets import MAX_TAKEN
 from edge.jobs.receive import ReceiveJob, apply, fold
 from edge.mirror.view import MasterView
 from sync_protocol.entries import Clk, StepEntry
@@ -114,6 +115,18 @@ def test_a_pallet_stops_at_the_line_that_a_check_holds() -> None:
     assert len(job.lines) == 1
     rest = run(*ON_PALLET, c.TakePallet(), c.ConfirmLine("checked_again"), context=context)
     assert awaits(step_on(rest, c.ScanUnit(PALLET, PALLET, READING), context), context.masters) is Awaits.PALLET
+
+
+def test_a_pallet_of_many_lines_is_taken_in_parts() -> None:
+    notice = CONTEXT.masters.notice(NOTICE)
+    assert notice is not None
+    row = notice.lines[1].model_copy(update={"quantity": "1"})
+    lines = [row.model_copy(update={"line": str(number)}) for number in range(MAX_TAKEN + 2)]
+    context = with_rows(**{f"notice__{NOTICE}": notice.model_copy(update={"lines": lines})})
+    job = run(*ON_PALLET, c.TakePallet(), context=context)
+    assert len(job.lines) == MAX_TAKEN
+    rest = run(*ON_PALLET, c.TakePallet(), c.ScanUnit(PALLET, PALLET, READING), c.TakePallet(), context=context)
+    assert [line.confirmed for line in rest.lines] == [True] * (MAX_TAKEN + 2)
 
 
 @pytest.mark.parametrize(

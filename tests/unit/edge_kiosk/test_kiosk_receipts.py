@@ -1,5 +1,6 @@
 """The kiosk's pages of the whole receipt: notices, pallets, learned codes, serials, tare, damage with pictures, supervisors."""
 
+import hashlib
 import re
 
 import pytest
@@ -15,9 +16,10 @@ from tests.unit.edge_jobs.station import (
     PALLET,
     RICE_GTIN,
     UNKNOWN_GTIN,
+    masters,
     oil_label,
 )
-from tests.unit.edge_kiosk.conftest import PIN, PROGRAM, Kept, Kiosk
+from tests.unit.edge_kiosk.conftest import PIN, PIN_HASH, PROGRAM, Kept, Kiosk
 from tests.unit.edge_kiosk.test_kiosk_words import _bare_values
 
 PICTURE = b"\xff\xd8\xff\xe0" + b"0" * 64
@@ -160,6 +162,27 @@ async def test_a_supervisor_decides_with_a_pin_and_is_not_who_counted(kiosk: Kio
     entry = kiosk.station.journal.entries[-2]
     assert (entry.step, entry.by, entry.data["method"]) == ("approve", "ruth", "pin")  # type: ignore[union-attr]
     assert "kept_because" not in kiosk.station.journal.entries[-1].data  # type: ignore[union-attr]
+
+
+async def test_a_supervisor_is_known_by_the_badge_and_proved_by_the_pin(kiosk: Kiosk) -> None:
+    salt, badge = "00ff" * 8, "B-0042"
+    hashed = hashlib.scrypt(badge.encode(), salt=bytes.fromhex(salt), n=2**14, r=8, p=1, dklen=32).hex()
+    kiosk.station.masters = masters(PIN_HASH, **{"receiving-1": {"badge_salt": salt}, "ruth": {"badge_hash": hashed}})
+    await kiosk.sign_in()
+    await begin(kiosk, order=ORDER)
+    await act(kiosk, "document", reason="not_supplied")
+    await kiosk.scan(**oil_label())
+    kiosk.station.hub.weigh("30.000")
+    await act(kiosk, "take")
+    await act(kiosk, "approval", check="over_tolerance", line=1)
+    await kiosk.scan("B-0041")
+    last = kiosk.station.desk.news.last
+    assert last is not None
+    assert last.code == "refused.unknown_badge"
+    await kiosk.scan(badge)
+    await act(kiosk, "approve", login="ruth", decision="accept", reason="set_apart", pin=PIN)
+    data = kiosk.station.journal.entries[-1].data  # type: ignore[union-attr]
+    assert (data["method"], data["badge"]) == ("badge_and_pin", kiosk.station.journal.entries[-1].readings[0])  # type: ignore[union-attr]
 
 
 async def test_who_counted_cannot_decide_about_it(kiosk: Kiosk) -> None:
