@@ -11,7 +11,23 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench import capture, drain, expressions, idle, ingest, journal, lag, latency, objects, papers, peers, start, stock, verify, wire
+from bench import (
+    capture,
+    drain,
+    expressions,
+    idle,
+    ingest,
+    journal,
+    lag,
+    latency,
+    objects,
+    papers,
+    peers,
+    start,
+    stock,
+    verify,
+    wire,
+)
 
 PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "journal": journal.run,
