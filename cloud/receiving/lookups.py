@@ -88,14 +88,14 @@ class Around:
         return self._serials.get(line.id, frozenset())
 
     def tare_known(self, line: ReceiptLine, tare: Evidence | None) -> bool:
-        """Whether the tare was weighed, or is the packaging's or product's."""
+        """Whether the tare was weighed, or is the packaging's by its code."""
         if tare is None or line.tare is None:
             return False
         if tare.mode == "device":
             return True
         said = in_unit(Quantity(line.tare, line.tare_unit or KILOGRAM), KILOGRAM)
-        known = (self._tares.get(line.packaging or ""), line.product.tare if line.product is not None else None)
-        return any(each is not None and said == in_unit(Quantity(each, KILOGRAM), KILOGRAM) for each in known)
+        known = self._tares.get(line.packaging or "")
+        return known is not None and said == in_unit(Quantity(known, KILOGRAM), KILOGRAM)
 
     def reading(self, row: Evidence) -> ReadingFact | None:
         """The reading behind a weight; None where there is none that can be read, which the verification says louder."""

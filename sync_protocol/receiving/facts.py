@@ -54,7 +54,7 @@ class LineFacts:
     gross: Quantity | None = None
     tare: Quantity | None = None
     tare_known: bool = False
-    """Whether the tare was weighed, or is the known one of the packaging or product; not so when it was typed."""
+    """Whether the tare was weighed, or is the known one of its packaging; not so when it was typed."""
     pieces: Quantity | None = None
     lot: str | None = None
     lot_known: LotFact | None = None
