@@ -238,7 +238,8 @@ def _move(rows: dict[str, Lying], moved: Moved, masters: MasterView, house: str)
     left = rows.pop(source.key, None)
     if left is not None and left.quantity > amount:
         rows[source.key] = replace(left, quantity=left.quantity - amount, mine=True)
-    _add(rows, replace(source, location=moved.target.value, mine=True), amount)
+    # What is taken off a pallet stands by itself: only a whole one takes its number along.
+    _add(rows, replace(source, location=moved.target.value, sscc=None, mine=True), amount)
 
 
 def _add(rows: dict[str, Lying], row: Lying, amount: Decimal) -> None:

@@ -126,7 +126,7 @@ def _choices(job: MoveJob, box: BoxAt, places: Sequence[str]) -> list[object]:
     stock, source = box.desk.stock(), job.draft.source.value if job.draft and job.draft.source else ""
     match job.awaits:
         case MoveAwaits.SOURCE:
-            return [m.GivePlace(at(place)) for place in stock.filled()] + [m.GiveUnit(at(SSCC))]
+            return [m.GivePlace(at(place)) for place in sorted(stock.filled())] + [m.GiveUnit(at(SSCC))]
         case MoveAwaits.GOODS:
             return [m.GiveGoods(row.product, at(row.product), row.lot) for row in stock.at(source)] or [m.Back()]
         case MoveAwaits.WHICH:
@@ -144,7 +144,7 @@ def _choices(job: MoveJob, box: BoxAt, places: Sequence[str]) -> list[object]:
 async def test_whatever_the_box_lets_pass_without_a_doubt_the_core_posts(house: Warehouse, box: BoxAt, seed: int) -> None:
     draw, places = random.Random(seed), await box.places()
     await box.begin(MOVE, m.BeginMove())
-    for _ in range(160):
+    for _ in range(400):
         held = box.desk.in_hand
         assert held is not None
         assert isinstance(held.job, MoveJob)

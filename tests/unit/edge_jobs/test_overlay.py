@@ -65,6 +65,12 @@ def test_a_whole_pallet_goes_with_everything_on_it() -> None:
     assert amounts(overlay, RICE)[SHELF] == Decimal(400)
 
 
+def test_what_is_taken_off_a_pallet_stands_by_itself() -> None:
+    stock = folded(moved(RICE, "150", "kg", unit=manual(SSCC))).stock(yard_masters())
+    assert [(row.location, row.quantity) for row in stock.unit(SSCC)] == [(DOCK, Decimal(250))]
+    assert [(row.sscc, row.quantity) for row in stock.of(SHELF, RICE)] == [(None, Decimal(150))]
+
+
 def test_what_the_core_took_account_of_is_not_counted_twice() -> None:
     overlay = folded(moved(BOLT, "50"), moved(BOLT, "30"))
     assert amounts(overlay, BOLT, taken={RUN: 1}) == {DOCK: Decimal(170), SHELF: Decimal(30)}
