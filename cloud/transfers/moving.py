@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import lazyload
 
 from cloud.boxes.received import Received
 from cloud.errors import NotFound, Refused, StepFault
@@ -49,7 +50,8 @@ class Mover:
             return
         if not await is_new(session, job, received, step):
             return
-        transfer = await session.scalar(select(Transfer).where(Transfer.uid == job.document))
+        # Without its lines: a job of a thousand acts would read them all a thousand times.
+        transfer = await session.scalar(select(Transfer).where(Transfer.uid == job.document).options(lazyload(Transfer.lines)))
         if transfer is None or isinstance(said, MoveOpen):
             raise StepFault("opened_again", job.document)
         await keep_step(session, job, received, step)
