@@ -218,7 +218,7 @@ async def _places(session: AsyncSession, taken: Taken, parties: Mapping[str, Par
         name_he="קבלה 1",
         site=site,
         location_id=locations["GAL-RCV"].id,
-        flows=["receive", "put_away", "move", "count", "gate"],
+        flows=["receive", "put_away", "move", "gate", "count"],
     )
     await _add(session, taken, [station])
     devices = {one.code: _device(one, station, taken) for one in DEVICES}

@@ -74,7 +74,7 @@ async def test_the_station_says_what_is_done_there_and_whose_house_it_is(house: 
     found = await mirror(house)
     station = found["station"][SCOPE]
     assert (station["tz"], station["location"], station["badge_salt"]) == ("Asia/Jerusalem", "GAL-RCV", "ab" * 16)
-    assert station["flows"] == ["receive", "put_away", "move", "count", "gate"]
+    assert station["flows"] == ["receive", "put_away", "move", "gate", "count"]
     assert found["party"][station["house"]]["owner"] is True
     assert found["person"]["badge"]["badge_hash"] == "f" * 64
     assert "largest" not in station
