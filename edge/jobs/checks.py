@@ -39,8 +39,9 @@ WITHOUT_AMOUNT: Final = frozenset(
 )
 """Checks that a line can fail before its amount is there."""
 
-REASON_GIVEN: Final = frozenset({"damaged", "code_learned"})
-"""Checks whose reason the operator gave with the step that they speak of: it is not asked for twice."""
+REASON_GIVEN: Final = frozenset({"damaged", "code_learned", "code_unknown"})
+"""Checks whose reason an operator gave when the goods were called damaged or the code was learned, here or in an earlier
+receipt: it is not asked for twice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,15 @@ async def test_an_unknown_code_is_known_to_the_next_receipt(kiosk: Kiosk) -> Non
         found = desk.masters().product_of_code("gtin", UNKNOWN_GTIN)
         assert found is not None
         assert found.sku == BOLT
+    # Staff have not said yes yet: the core does not know the code, and the box says so without asking for a reason again.
+    await begin(kiosk, order=ORDER)
+    await act(kiosk, "document", reason="not_supplied")
+    await kiosk.scan(UNKNOWN_GTIN, gtin=UNKNOWN_GTIN)
+    await act(kiosk, "count", value="3")
+    job = (await kiosk.state())["job"]
+    assert isinstance(job, dict)
+    assert [check["code"] for check in job["lines"][0]["checks"]] == ["code_unknown"]
+    await act(kiosk, "confirm")
 
 
 async def test_a_supervisor_decides_with_a_pin_and_is_not_who_counted(kiosk: Kiosk) -> None:
