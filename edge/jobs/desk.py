@@ -5,7 +5,7 @@ jobs are read from the journal again before the next command. One job is in hand
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
@@ -25,7 +25,7 @@ from edge.jobs.moment import Context
 from edge.jobs.movement.kinds import MOVEMENT_KINDS
 from edge.jobs.news import News, Outcome, Sound
 from edge.jobs.numbers import Numbers
-from edge.jobs.overlay import Overlay, Stock
+from edge.jobs.overlay import Lying, Overlay, Stock, mirrored
 from edge.jobs.ports import DraftStore, JobJournal, NoDrafts, NoNumbers, NumberStore
 from edge.jobs.receive import Moment, ReceiveJob
 from edge.jobs.receive_kind import ReceiveKind
@@ -106,7 +106,8 @@ class JobDesk:
         self._in_hand: str | None = None
         self._closed: dict[str, Held] = {}
         self._overlay = Overlay()
-        self._stock: tuple[MasterView, Overlay, Stock] | None = None
+        self._mirrored: tuple[MasterView, Mapping[str, Lying]] | None = None
+        self._stock: tuple[Overlay, Stock] | None = None
 
     async def start(self) -> None:
         """Read the jobs from the journal. Raises JournalFault."""
@@ -153,9 +154,11 @@ class JobDesk:
     def stock(self) -> Stock:
         """What lies where: the mirror's stock with what this box did since."""
         masters, overlay = self.masters(), self._overlay
-        if self._stock is None or self._stock[0] is not masters or self._stock[1] is not overlay:
-            self._stock = (masters, overlay, overlay.stock(masters))
-        return self._stock[2]
+        if self._mirrored is None or self._mirrored[0] is not masters:
+            self._mirrored, self._stock = (masters, mirrored(masters)), None
+        if self._stock is None or self._stock[0] is not overlay:
+            self._stock = (overlay, overlay.stock(masters, self._mirrored[1]))
+        return self._stock[1]
 
     def next_number(self) -> str | None:
         """The number that the next paper of this box gets; None before the core has given it a range."""

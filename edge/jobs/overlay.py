@@ -163,9 +163,12 @@ class Overlay:
             del receiving[next(iter(receiving))]
         return replace(self, receiving=receiving)
 
-    def stock(self, masters: MasterView) -> Stock:
-        """What lies where now. Acts that the core's stock already takes account of (`Range.taken`) are left out."""
-        rows = {row.key: row for _, row in mirrored(masters)}
+    def stock(self, masters: MasterView, base: Mapping[str, Lying] | None = None) -> Stock:
+        """What lies where now. Acts that the core's stock already takes account of (`Range.taken`) are left out.
+
+        `base` is what `mirrored(masters)` gave, where the caller has kept it: at 20,000 rows it takes nine tenths of the time.
+        """
+        rows = dict(mirrored(masters) if base is None else base)
         station = masters.station()
         house, place = (station.house or "", station.location or "") if station else ("", "")
         taken = masters.taken()
@@ -180,18 +183,17 @@ class Overlay:
         return Stock(rows)
 
 
-def mirrored(masters: MasterView) -> list[tuple[str, Lying]]:
-    """The mirror's stock, as (key, row); rows whose amount is no number above zero are left out."""
-    found = []
-    for key, row in masters.table(StockRow):
+def mirrored(masters: MasterView) -> dict[str, Lying]:
+    """The mirror's stock by key; rows whose amount is no number above zero are left out."""
+    found = {}
+    for _, row in masters.table(StockRow):
         try:
             quantity = decimal(row.quantity)
         except TextFault:
             continue
         if quantity > 0:
-            found.append(
-                (key, Lying(row.location, row.product, row.lot, row.sscc, row.owner, quantity, row.receipt, row.receipt_line))
-            )
+            lying = Lying(row.location, row.product, row.lot, row.sscc, row.owner, quantity, row.receipt, row.receipt_line)
+            found[lying.key] = lying
     return found
 
 
