@@ -27,5 +27,5 @@ async def check_ledger(job: RunningJob) -> Mapping[str, Any]:
         step.advance = step.total = 1
         await note(session, found, job.taken())
     if not found.ok:
-        log.error("ledger_differs", count=found.count, first=[one.place for one in found.differences[:3]])
+        log.error("stock_sums_differ", count=found.count, first=[one.place for one in found.differences[:3]])
     return {"moves": found.moves, "quants": found.quants, "differences": found.count}
