@@ -370,3 +370,19 @@ def _bare(held: Held) -> object:
     # Ids of commands that wrote no step are forgotten but for the newest draft's; a draft alone says not whose it is.
     assert isinstance(held.job, MoveJob | CountJob | GateJob)
     return replace(held.job, commands=frozenset(), by=None)
+
+
+async def test_a_draft_that_is_older_than_a_step_is_let_go_of(kept: Station) -> None:
+    scan = Scanner(kept)
+    for text in (SHELF, "CR-7", "TB-QTY:2"):
+        await scan(text)
+    (job, text), *_ = (await kept.drafts.load_drafts()).items()
+    await scan("H-A-02")
+    # The power went after the step and before the draft was taken away.
+    await kept.drafts.save_draft(job, text)
+    again = kept.new_desk()
+    await again.start()
+    (held,) = again.open_jobs
+    assert held.job.draft is None
+    assert again.asked() == "move_source"
+    assert await kept.drafts.load_drafts() == {}
