@@ -171,6 +171,8 @@ def test_receipt_goes_from_the_touchscreen_to_a_posted_record_with_its_proofs(pa
     assert squeezed(seen(page, ".lines .much > :first-child")) == squeezed(amount("12.340", locale))
     panel.shoot("kiosk-lines")
     panel.press()
+    panel.awaits("remainder")
+    panel.press()
     panel.awaits("order")
     receipt = panel.thread.do(panel.thread.now.decided(document))
     assert receipt["state"] == "posted"
