@@ -108,11 +108,12 @@ class Renderer:
 
     def said(self, locale: Locale, kind: str, code: str | None, values: Mapping[str, object] | None = None) -> Markup:
         """The words for a code that comes from elsewhere, filled in with its values: its text if there is one, else the code or
-        free text itself. A value that did not come leaves its place empty."""
+        free text itself. A value that did not come leaves its place empty. `kind` may be several with blanks between: the first
+        that has words for the code."""
         if not code:
             return marks.NOTHING
-        key = f"{kind}.{code}"
-        if not self.catalogues.has(key):
+        key = next((key for one in kind.split() if self.catalogues.has(key := f"{one}.{code}")), None)
+        if key is None:
             return free(code)
         names = {name for _, name, _, _ in Formatter().parse(self.catalogues.texts[locale][key]) if name}
         return self.catalogues.say(locale, key, **{name: marks.words((values or {}).get(name, "")) for name in names})

@@ -1,7 +1,8 @@
 """One receipt whole: its rows, what the verification says of each value, and its history."""
 
 import datetime as dt
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,7 +21,7 @@ from cloud.receiving.timing import TimeProof
 from cloud.receiving.verify import FieldProof, VerifyReport, verify
 from cloud.web import views
 from cloud.web.reach import EVERYWHERE, Reach
-from cloud.web.reads.receipt_parts import arrival_of, lines_of, name_of
+from cloud.web.reads.receipt_parts import Lines, arrival_of, lines_of, name_of
 from sync_protocol.receiving.settings import Severity
 
 
@@ -31,49 +32,74 @@ async def read_receipt(session: AsyncSession, ref: str, reach: Reach = EVERYWHER
     if not reach.allows(site):
         raise NotFound("receipt", ref)
     report = await verify(session, row, times=True)
-    boxes = await _box_names(session)
-    people = await _people(session)
-    proofs = [_proof(field, boxes, people) for field in report.fields]
-    events = await history(session, "receipt", row.ref)
+    names = _Names(await _box_names(session), await _people(session))
     files = await blobs_of_job(session, row.uid)
-    lined = list(zip(report.fields, proofs, strict=True))
-    of_lines = [_located(problem) for problem in report.problems]
+    here = frozenset(ref.sha256 for ref, status in files if status == "stored")
+    events = await history(session, "receipt", row.ref)
     lines = await lines_of(session, row)
-    here = {ref.sha256 for ref, status in files if status == "stored"}
+    return replace(
+        _head(row, report, names, _parts(row, names, here)),
+        site=site,
+        lines=_lines(row, report, names, lines),
+        header_proofs=tuple(_proof(field, names.boxes, names.people) for field in report.fields if field.line is None),
+        files=tuple(views.File(ref.sha256, ref.name, ref.size, here=status == "stored") for ref, status in files),
+        history=tuple(_happening(event, names.boxes, names.people) for event in reversed(events)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What boxes and people are called, by id and login."""
+
+    boxes: dict[str, str]
+    people: dict[str, str]
+
+    def person(self, login: str | None) -> str | None:
+        return self.people.get(login, login) if login else None
+
+
+def _head(row: Receipt, report: VerifyReport, names: _Names, parts: dict[str, Any]) -> views.Receipt:
     return views.Receipt(
         ref=row.ref,
         uid=row.uid,
-        site=site,
+        site=None,
         state=row.state,
         version=row.version,
         needs_review=row.needs_review,
-        supplier=views.Name(row.supplier.name, row.supplier.name_he) if row.supplier else None,
+        review_reason=row.review_reason,
+        supplier=name_of(row.supplier),
+        owner=name_of(row.owner),
         order=row.order_ref,
+        notice=row.notice_ref,
+        number=row.number,
         document=row.document_no,
         no_document_reason=row.no_document_reason,
         station=row.station_code,
-        station_name=views.Name(row.station.name, row.station.name_he) if row.station else None,
-        box=views.Name(boxes.get(row.box_id, row.box_id)),
-        operator=people.get(row.operator, row.operator),
+        station_name=name_of(row.station),
+        box=views.Name(names.boxes.get(row.box_id, row.box_id)),
+        operator=names.person(row.operator),
         opened=_when(report.opened),
         opened_at=row.opened_at,
         opened_received_at=row.opened_received_at,
         finished=_when(report.finished),
         finished_at=row.finished_at,
         finished_received_at=row.finished_received_at,
+        posted_at=row.posted_at,
+        posted_by=names.person(row.posted_by),
+        done_at=row.done_at,
+        reversed_at=row.reversed_at,
+        reversed_by=names.person(row.reversed_by),
         verification=verification(report),
         cannot_post=_cannot_post(row, report),
-        lines=tuple(
-            replace(
-                lines.line(line),
-                problems=tuple(code for number, _, code, _ in of_lines if number == line.number),
-                proofs=tuple(shown for field, shown in lined if field.line == line.number),
-            )
-            for line in row.lines
-        ),
-        files=tuple(views.File(ref.sha256, ref.name, ref.size, here=status == "stored") for ref, status in files),
-        header_proofs=tuple(shown for field, shown in lined if field.line is None),
-        exceptions=tuple(
+        arrival=arrival_of(row),
+        **parts,
+    )
+
+
+def _parts(row: Receipt, names: _Names, here: frozenset[str]) -> dict[str, Any]:
+    """What hangs on the receipt: exceptions, photos, learned codes, remainders."""
+    return {
+        "exceptions": tuple(
             views.FailedCheck(
                 id=one.id,
                 code=one.check,
@@ -82,32 +108,33 @@ async def read_receipt(session: AsyncSession, ref: str, reach: Reach = EVERYWHER
                 expected=one.expected,
                 found=one.found,
                 decision=one.decision,
-                decided_by=people.get(one.by, one.by) if one.by else None,
+                decided_by=names.person(one.by),
                 decided_at=one.decided_at,
                 reason=one.reason,
             )
             for one in row.exceptions
         ),
-        history=tuple(_happening(event, boxes, people) for event in reversed(events)),
-        notice=row.notice_ref,
-        owner=name_of(row.owner),
-        number=row.number,
-        review_reason=row.review_reason,
-        arrival=arrival_of(row),
-        photos=tuple(
-            views.Photo(one.sha256, one.subject, one.line_number, people.get(one.by, one.by), one.sha256 in here)
+        "photos": tuple(
+            views.Photo(one.sha256, one.subject, one.line_number, names.person(one.by), one.sha256 in here)
             for one in row.photos
         ),
-        learned=tuple(
-            views.Learned(one.id, one.scheme, one.code, one.sku, name_of(one.product), one.standing, people.get(one.by, one.by))
+        "learned": tuple(
+            views.Learned(one.id, one.scheme, one.code, one.sku, name_of(one.product), one.standing, names.person(one.by))
             for one in row.learned
         ),
-        remainders=tuple(views.Remainder(one.order_line, one.policy, one.reason) for one in row.remainders),
-        posted_at=row.posted_at,
-        posted_by=people.get(row.posted_by, row.posted_by) if row.posted_by else None,
-        done_at=row.done_at,
-        reversed_at=row.reversed_at,
-        reversed_by=people.get(row.reversed_by, row.reversed_by) if row.reversed_by else None,
+        "remainders": tuple(views.Remainder(one.order_line, one.policy, one.reason) for one in row.remainders),
+    }
+
+
+def _lines(row: Receipt, report: VerifyReport, names: _Names, lines: Lines) -> tuple[views.Line, ...]:
+    located = [_located(problem) for problem in report.problems]
+    return tuple(
+        replace(
+            lines.line(line),
+            problems=tuple(code for number, _, code, _ in located if number == line.number),
+            proofs=tuple(_proof(field, names.boxes, names.people) for field in report.fields if field.line == line.number),
+        )
+        for line in row.lines
     )
 
 
