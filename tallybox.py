@@ -192,6 +192,7 @@ async def prepare_demo(directory: Path) -> Any:
     from cloud.db.migrate import migrate
     from cloud.kernel.actor import Actor, Taken
     from cloud.masters.demo import ORGANISATION, PEOPLE, STATION, load_demo
+    from cloud.trade.demo import load_trade
     from firmware_sim.demo_processes import DemoData
     from provisioning.ca import init_authority
     from provisioning.enroll import enroll_server
@@ -215,6 +216,7 @@ async def prepare_demo(directory: Path) -> Any:
         async with sessions.write() as session:
             taken = Taken(Actor.system("demo"), _now())
             await load_demo(session, taken, pins=data.pins, passwords=data.passwords)
+            await load_trade(session, taken)
     finally:
         await sessions.engine.dispose()
     await _register(data.database_url, box, name="Receiving box", station=STATION, demo=True)

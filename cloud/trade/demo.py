@@ -32,10 +32,10 @@ PACKAGING = (
 )
 
 SETTINGS: tuple[tuple[str, str | None, str, list[str], bool], ...] = (
-    ("temperature_missing", "CHK-CUB", "decision", ["supervisor", "quality"], False),
+    ("temperature_out_of_range", "CHK-CUB", "stop", ["supervisor", "quality"], False),
     ("weight_off_notice", None, "decision", ["supervisor"], True),
     ("kept_by_operator", None, "info", [], False),
-    ("under_tolerance", "SLM-FIL", "decision", [], False),
+    ("life_too_short", "SLM-FIL", "stop", [], False),
 )
 """Check, product, severity, who decides, and whether somebody else than the counter has to."""
 

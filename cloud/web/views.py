@@ -334,6 +334,11 @@ class Receipt:
     reversed_by: str | None = None
 
     @property
+    def ok(self) -> bool:
+        """Whether its evidence holds."""
+        return self.verification.ok
+
+    @property
     def typed(self) -> int:
         return sum(
             1

@@ -138,7 +138,7 @@ async def test_places_packaging_settings_and_containers_of_the_site(house: Tradi
     assert found["location"]["GAL-SIL"]["owner"] == "OWN-01"
     assert found["location"]["GAL-DRY-A1"]["parent"] == "GAL-DRY"
     assert found["packaging"]["EUR"]["tare"] == "25"
-    assert found["check"]["temperature_missing:CHK-CUB"]["severity"] == "decision"
+    assert found["check"]["temperature_out_of_range:CHK-CUB"]["severity"] == "stop"
     assert found["check"]["weight_off_notice:"].get("product") is None
     assert found["container"]["MSKU6011672"]["holds"] == ["customs"]
     await house.do("container", "CSQU3054383", "gate_out")

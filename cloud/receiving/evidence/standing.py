@@ -5,7 +5,7 @@ A receipt that breaks is marked for a person with `not_verified`, and the log sa
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from sqlalchemy import select
@@ -45,7 +45,20 @@ async def reverify(sessions: Sessions, ref: str, taken: Taken) -> VerifyReport:
         return await _reverify(session, await receipt_by_ref(session, ref), taken)
 
 
-async def keep_verdict(sessions: Sessions, report: VerifyReport, taken: Taken) -> None:
+class Verdict(Protocol):
+    """What somebody was shown of a receipt: whether it verifies."""
+
+    @property
+    def uid(self) -> str: ...
+
+    @property
+    def ref(self) -> str: ...
+
+    @property
+    def ok(self) -> bool: ...
+
+
+async def keep_verdict(sessions: Sessions, report: Verdict, taken: Taken) -> None:
     """Where somebody was just shown something else than is remembered: verify once more, and remember."""
     async with sessions.read() as session:
         remembered = await verdicts.blocked(session, report.uid)

@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Request, Response
 
 from cloud.kernel.access import READ, TRANSITION
+from cloud.kernel.actor import Actor, Taken
+from cloud.receiving.evidence.standing import STATES, keep_verdict
 from cloud.web.access import Visitor, visitor, within
 from cloud.web.export import receipts_csv
 from cloud.web.filters import Filters
@@ -53,6 +55,8 @@ async def one(request: Request, ref: str) -> Response:
     async with deps.sessions.read() as session:
         receipt = await read_receipt(session, ref, reach)
         wait = await waiting(session, reach)
+    if receipt.state in STATES:
+        await keep_verdict(deps.sessions, receipt, Taken(Actor.system("verification"), deps.clock()))
     person = visitor(request)
     return renderer.live(
         request,
