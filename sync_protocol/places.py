@@ -42,20 +42,22 @@ def place_faults(place: PlaceFacts, *, owner: str, temp_min: Decimal | None, tem
         found.append("place_not_internal")
     if place.owner is not None and place.owner != owner:
         found.append("place_of_other")
-    if not _keeps(place, temp_min, temp_max):
+    if not keeps(place, temp_min, temp_max):
         found.append("place_temperature")
     return found
 
 
-def _keeps(place: PlaceFacts, temp_min: Decimal | None, temp_max: Decimal | None) -> bool:
-    """A place of which no temperature is known takes only what has none to keep."""
-    if temp_min is None and temp_max is None:
-        return True
-    lowest, highest = place.temp_min, place.temp_max
-    if lowest is None and highest is None:
-        lowest, highest = CLASSES.get(place.temperature_class or "", (None, None))
-    if lowest is None and highest is None:
-        return False
+def kept_between(place: PlaceFacts) -> tuple[Decimal | None, Decimal | None]:
+    """The lowest and the highest degrees Celsius of a place: its own, else its class's; None for what is not known."""
+    if place.temp_min is not None or place.temp_max is not None:
+        return place.temp_min, place.temp_max
+    return CLASSES.get(place.temperature_class or "", (None, None))
+
+
+def keeps(place: PlaceFacts, temp_min: Decimal | None, temp_max: Decimal | None) -> bool:
+    """Whether goods that are to be kept between these degrees may lie there. A place of which nothing is known takes
+    everything: most houses write temperatures only where it is cold."""
+    lowest, highest = kept_between(place)
     too_cold = temp_min is not None and lowest is not None and lowest < temp_min
-    too_warm = temp_max is not None and (highest is None or highest > temp_max)
+    too_warm = temp_max is not None and highest is not None and highest > temp_max
     return not (too_cold or too_warm)

@@ -1,24 +1,20 @@
 """Checks of one line of a receipt: product, code, unit, lot, dates, condition, places (2 to 4, 9 to 11, 16, 18, 20, 21)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from fractions import Fraction
 
 from sync_protocol.identifiers import sscc_ok
 from sync_protocol.masters import Location, Product
+from sync_protocol.places import PlaceFacts, keeps, kept_between
+from sync_protocol.quantity import plain
 from sync_protocol.receiving.facts import LineFacts, ReceiptFacts
 from sync_protocol.receiving.finding import Finding
 from sync_protocol.receiving.measures import in_celsius, in_unit, shown
 
 BLOCKED = frozenset({"hold", "rejected", "recalled"})
 """States of a lot of which no more is taken in without a decision."""
-
-CLASSES: Mapping[str, tuple[str | None, str | None]] = {
-    "frozen": (None, "-18"),
-    "chilled": ("0", "8"),
-    "ambient": ("8", "25"),
-}
-"""Degrees Celsius that a class keeps where its place says none itself: those of the ledger's own rule (docs/STOCK.md)."""
 
 PLACES = frozenset({"receiving", "stock", "quarantine", "rejected"})
 """Usages of places to which received goods may go."""
@@ -107,27 +103,26 @@ def place(line: LineFacts, product: Product) -> Iterator[Finding]:
         return
     if where.usage not in PLACES:
         yield Finding("location_unfit", line.number, expected="receiving", found=where.usage)
-    elif not _cold_enough(where, product):
+    elif not keeps(facts := _facts(where), _degrees(product.temp_min), _degrees(product.temp_max)):
         bounds = f"{product.temp_min or ''}..{product.temp_max or ''} Cel"
-        low, high = _kept(where)
-        yield Finding("location_unfit", line.number, expected=bounds, found=f"{low or ''}..{high or ''} Cel")
+        low, high = ("" if one is None else plain(one) for one in kept_between(facts))
+        yield Finding("location_unfit", line.number, expected=bounds, found=f"{low}..{high} Cel")
     if where.owner is not None and line.owner != where.owner:
         yield Finding("location_of_other_owner", line.number, expected=where.owner, found=line.owner)
 
 
-def _kept(where: Location) -> tuple[str | None, str | None]:
-    """Degrees that are kept there; None for what nothing is known of."""
-    if where.temp_min is not None or where.temp_max is not None:
-        return where.temp_min, where.temp_max
-    return CLASSES.get(where.temperature_class or "", (None, None))
+def _facts(where: Location) -> PlaceFacts:
+    return PlaceFacts(
+        where.usage,
+        owner=where.owner,
+        temperature_class=where.temperature_class,
+        temp_min=_degrees(where.temp_min),
+        temp_max=_degrees(where.temp_max),
+    )
 
 
-def _cold_enough(where: Location, product: Product) -> bool:
-    """A place of which nothing is known takes everything: goods stand there for as long as it takes to receive them."""
-    low, high = _kept(where)
-    too_cold = low is not None and product.temp_min is not None and Fraction(low) < Fraction(product.temp_min)
-    too_warm = high is not None and product.temp_max is not None and Fraction(high) > Fraction(product.temp_max)
-    return not (too_cold or too_warm)
+def _degrees(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def condition(line: LineFacts) -> Iterator[Finding]:

@@ -140,10 +140,12 @@ async def test_a_place_that_must_not_hold_the_goods_is_refused_at_once(
 
 
 async def test_goods_that_need_cold_are_not_put_into_the_warm(site: Station, scan: Scanner) -> None:
-    cold = yard_masters().product("CRATE")
+    cold, warm = yard_masters().product("CRATE"), yard_masters().location("H-A-02")
     assert cold is not None
+    assert warm is not None
     rows = dict(site.masters.rows)
     rows["product", "CRATE"] = (8, cold.model_copy(update={"temp_min": "0", "temp_max": "8"}))
+    rows["location", "H-A-02"] = (8, warm.model_copy(update={"temperature_class": "ambient"}))
     site.masters = type(site.masters)(rows)
     await scan(SHELF)
     await scan("CR-7")

@@ -10,11 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud.stock.place_rules import CLASSES as LEDGERS_CLASSES
 from sync_protocol.identifiers import check_digit
 from sync_protocol.masters import Location, Notice, NoticeLine, Order, OrderLine, Product
 from sync_protocol.quantity import Quantity
-from sync_protocol.receiving import line_checks
 from sync_protocol.receiving.checks import approver_finding, bucket_finding, findings
 from sync_protocol.receiving.facts import LineFacts, LotFact, ReadingFact, ReceiptFacts
 from sync_protocol.receiving.settings import ALWAYS, CHECKS, NUMBERS, Severity
@@ -404,11 +402,3 @@ def test_amounts_are_compared_to_the_last_digit(ordered: Decimal, came: Decimal)
     facts = of(order_line=order_line(quantity=format(ordered, "f")), quantity=Quantity(came, "kg"))
     wanted = [] if came == ordered else ["over_tolerance"] if came > ordered else ["under_tolerance"]
     assert codes(facts) == wanted
-
-
-def test_classes_of_temperature_are_the_ledgers() -> None:
-    theirs = {
-        name: (None if low is None else str(low), None if high is None else str(high))
-        for name, (low, high) in LEDGERS_CLASSES.items()
-    }
-    assert dict(line_checks.CLASSES) == theirs
