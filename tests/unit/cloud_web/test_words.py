@@ -9,11 +9,13 @@ import httpx
 import pytest
 
 from cloud.receiving.machine import RECEIPT
+from cloud.receiving.models import Receipt, ReceiptLine
 from cloud.web import faults, i18n
 from cloud.web.assets import OWN
 from cloud.web.i18n import LOCALES, Catalogues
 from cloud.web.rendering import TEMPLATES
-from edge.jobs.reasons import REASONS
+from edge.jobs import reasons as receiving_reasons
+from edge.jobs.movement import words as movement_words
 from sync_protocol.receiving.settings import CHECKS
 from tests.unit.cloud_web.conftest import SignIn
 from tests.unit.cloud_web.office import Refs
@@ -56,6 +58,11 @@ KINDS = (
     "import_policy",
     "import_trouble",
     "import_note",
+    "lot_state",
+    "queue_kind",
+    "quick",
+    "review_code",
+    "usage",
 )
 """Keys below these are made from codes at run time."""
 
@@ -121,7 +128,8 @@ def test_every_key_is_used() -> None:
         for key in CATALOGUES.texts["en"]
         if f"'{key}'" not in templates and f'"{key}"' not in code and key.partition(".")[0] not in made
     }
-    assert {key for key in unused if not key.startswith(("abandon.", "review."))} == set()
+    made_of_names = ("abandon.", "review.", "stock.by.", "stock.field.", "stock.went", "stock.brought")
+    assert {key for key in unused if not key.startswith(made_of_names)} == set()
 
 
 def test_codes_of_the_core_have_words() -> None:
@@ -130,17 +138,29 @@ def test_codes_of_the_core_have_words() -> None:
     assert {action for action in actions if not CATALOGUES.has(f"event.{action}")} == set()
     states = RECEIPT.states
     assert {state for state in states if not CATALOGUES.has(f"state.{state}")} == set()
-    reasons = {reason for codes in REASONS.values() for reason in codes}
+    reasons = {reason for each in (receiving_reasons, movement_words) for codes in each.REASONS.values() for reason in codes}
+    reasons |= {
+        value
+        for each in (receiving_reasons, movement_words)
+        for name, value in vars(each).items()
+        if name.isupper() and isinstance(value, str)
+    }
     assert {reason for reason in reasons if not CATALOGUES.has(f"reason.{reason}")} == set()
     assert {status for status in faults.TITLED if not CATALOGUES.has(f"fault_title.{status}")} == set()
 
 
+PROBLEM = re.compile(r"(?:yield|append\(|return \[)\s*f?\"([a-z_]+)[:\"]")
+
+
 def test_problems_of_the_verification_have_words() -> None:
-    source = (Path(__file__).resolve().parents[3] / "cloud/receiving/verify.py").read_text()
-    codes = set(re.findall(r"f\"([a-z_]+):\{", source)) | set(re.findall(r"yield \"([a-z_]+)\"", source))
-    codes |= set(re.findall(r"append\(\"([a-z_]+)\"\)", source))
-    assert len(codes) > 12
-    codes |= {f"{part}_{verdict}" for part in ("signature", "chain") for verdict in ("bad", "missing")}
+    root = Path(__file__).resolve().parents[3]
+    table = (root / "docs/EVIDENCE.md").read_text().partition("| part | compared | problem |")[2].partition("\n\n")[0]
+    codes = {code for row in table.splitlines() for code in re.findall("`([a-z_]+)`", row.rpartition(" | ")[2])}
+    parts = [root / "cloud/receiving/verify.py", *(root / "cloud/receiving/evidence").glob("*.py")]
+    found = {code for path in parts for code in PROBLEM.findall(path.read_text())}
+    columns = {column.name for kept in (Receipt, ReceiptLine) for column in kept.__table__.columns}
+    assert len(found - columns) > 25
+    assert found - columns - {"serials"} - codes == set()
     assert {code for code in codes if not CATALOGUES.has(f"problem.{code}")} == set()
     assert {key for key in CATALOGUES.texts["en"] if key.startswith("problem.") and key[8:] not in codes} == set()
 
