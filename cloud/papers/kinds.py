@@ -17,23 +17,37 @@ from cloud.transfers.models import Transfer
 
 @dataclass(frozen=True, slots=True)
 class PaperKind:
-    """One document. `model` is the table of its records; `read` makes its view from a row of it."""
+    """One document. `model` is the table of its records; `read` makes its view from a row of it, `receipt` gives the uid of the
+    receipt whose goods it speaks of."""
 
     key: str
     record_kind: str
     model: type[Any]
     view: type[View]
     read: Callable[[Reading, Any], Awaitable[View]]
+    receipt: Callable[[Any], str | None]
+
+
+def _itself(row: Receipt) -> str:
+    return row.uid
+
+
+def _named(row: Transfer) -> str | None:
+    return row.receipt
+
+
+def _none(_row: Container) -> None:
+    return None
 
 
 PAPERS: Mapping[str, PaperKind] = {
     one.key: one
     for one in (
-        PaperKind("goods_received", "receipt", Receipt, GoodsReceived, goods_received),
-        PaperKind("discrepancy", "receipt", Receipt, Discrepancy, discrepancy),
-        PaperKind("put_away", "receipt", Receipt, PutAwayList, put_away),
-        PaperKind("return_note", "transfer", Transfer, ReturnNote, return_note),
-        PaperKind("gate_pass", "container", Container, GatePass, gate_pass),
+        PaperKind("goods_received", "receipt", Receipt, GoodsReceived, goods_received, _itself),
+        PaperKind("discrepancy", "receipt", Receipt, Discrepancy, discrepancy, _itself),
+        PaperKind("put_away", "receipt", Receipt, PutAwayList, put_away, _itself),
+        PaperKind("return_note", "transfer", Transfer, ReturnNote, return_note, _named),
+        PaperKind("gate_pass", "container", Container, GatePass, gate_pass, _none),
     )
 }
 

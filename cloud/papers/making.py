@@ -32,6 +32,7 @@ from cloud.papers.snapshot import Head, canonical, content_of, digest, frozen
 from cloud.papers.typesetting import Typesetter
 from cloud.papers.views import View
 from cloud.papers.words import Language, Words
+from cloud.stock.verdicts import demand_sound
 
 TEMPLATE = "document.typ"
 UID_BYTES = 16
@@ -64,10 +65,14 @@ async def make(
 ) -> Paper:
     """The paper of a record as it stands now; the one that there is where nothing changed since.
 
-    Raises NotFound, Forbidden where the caller does not see the whole record, Refused `paper_not_for_this`.
+    Raises NotFound, Forbidden where the caller does not see the whole record, Refused `paper_not_for_this`; GuardFailed
+    `not_verified` where the receipt of its goods does not verify.
     """
     kind = paper_kind(key)
     row, record_ref = await _record(caller, kind, ref)
+    receipt = kind.receipt(row)
+    if receipt is not None:
+        await demand_sound(caller.session, receipt, record_ref)
     view = await kind.read(Reading(caller.session, office.organisation), row)
     content = content_of(view)
     content_sha256 = digest(canonical(content))

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.db.types import to_micro
 from cloud.errors import GuardFailed
 from cloud.kernel.actor import SYSTEM, Taken
+from cloud.kernel.models import fresh_uid
 from cloud.kernel.transition import transition
 from cloud.masters.models import Location, OrderLine
 from cloud.masters.order_progress import refresh_progress
@@ -68,7 +69,7 @@ async def judge(session: AsyncSession, receipt: Receipt, taken: Taken, action: s
     """Release or reject so much of a line. Raises GuardFailed where the values do not fit, where the receipt is blocked, or
     where so much does not lie there any more."""
     await demand_sound(session, receipt.uid, receipt.ref)
-    line, key = _line(receipt, taken), taken.values.get("key") or str(receipt.version)
+    line, key = _line(receipt, taken), taken.values.get("key") or fresh_uid()
     prefix = f"receipt {receipt.uid} line {line.number} {action} {key} "
     old = (await session.scalars(select(Move).where(Move.key.startswith(prefix, autoescape=True)).order_by(Move.id))).all()
     if old:

@@ -6,7 +6,8 @@ fault and never holds up its run. Entries of one box are taken by one worker at 
 """
 
 import asyncio
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -29,7 +30,7 @@ from cloud.receiving.models import ProjectionCursor, ProjectionFault
 from cloud.receiving.rows import Arrived
 from cloud.receiving.steps import Drafts, Jobs, awaited, check_texts, find_receipt, take_step
 from cloud.receiving.waiting import Ancestry
-from sync_protocol.entries import StepEntry, parse
+from sync_protocol.entries import Entry, StepEntry, parse
 from sync_protocol.errors import TextFault
 from sync_protocol.ids import EntryId, RunId
 from sync_protocol.steps import RECEIVE
@@ -66,9 +67,10 @@ class _Round:
 
     sessions: Sessions
     takers: Takers
-    job_takers: JobTakers | None = None
+    job_takers: JobTakers
     until: datetime | None = None
     now: datetime | None = None
+    again: Mapping[str, int] | None = None
     drafts: Drafts = field(default_factory=Drafts)
     moved: set[str] = field(default_factory=set)
     """Boxes of which something was taken since steps that wait were last looked at."""
@@ -123,21 +125,24 @@ async def project_all(
     until: datetime | None = None,
     takers: Takers = NO_TAKERS,
     now: datetime | None = None,
-    job_takers: JobTakers | None = NO_JOBS,
+    job_takers: JobTakers = NO_JOBS,
+    again: Mapping[str, int] | None = None,
 ) -> int:
     """Take everything that can be taken, but for entries received after `until`; how many entries were passed.
 
-    `takers` get the entries of their kinds; a rebuild of the records alone goes without them. `job_takers` get the steps of
-    jobs other than receipts; None passes those steps over. Steps that have waited for too long by `now` become faults.
+    `takers` get the entries of their kinds, `job_takers` the steps of jobs other than receipts. `again`: by run how far it was
+    taken before its receipts were thrown away; these alone are made again, up to there, and what other jobs made or left
+    waiting stays as it is. Steps that have waited for too long by `now` become faults.
     """
-    return await _project(_Round(sessions, takers, job_takers, until, now), everybody=True)
+    return await _project(_Round(sessions, takers, job_takers, until, now, again), everybody=True)
 
 
 async def _project(work: _Round, *, everybody: bool) -> int:
     passed = 0
     while True:
         async with work.sessions.read() as session:
-            ready = [run for run in await ready_runs(session) if await _worth_a_turn(work, session, run)]
+            runs = _limited(await ready_runs(session), work.again)
+            ready = [run for run in runs if await _worth_a_turn(work, session, run)]
             changed = await changed_branches(session)
         for branch in changed:
             async with work.sessions.write() as session:
@@ -174,6 +179,13 @@ async def ready_runs(session: AsyncSession) -> list[Ready]:
         Ready(run, box, first, acked if held is None else min(acked, held), dropped, updated)
         for run, box, first, acked, held, dropped, updated in rows
     ]
+
+
+def _limited(runs: list[Ready], again: Mapping[str, int] | None) -> list[Ready]:
+    if again is None:
+        return runs
+    limited = [replace(run, end=min(run.end, again.get(run.run, 0))) for run in runs]
+    return [run for run in limited if run.next_seq < run.end]
 
 
 async def _worth_a_turn(work: _Round, session: AsyncSession, run: Ready) -> bool:
@@ -214,7 +226,12 @@ class _Desk:
     jobs: Jobs
     ancestry: Ancestry
     takers: Takers
-    job_takers: JobTakers | None
+    job_takers: JobTakers
+    receipts_alone: bool
+
+    def passes_over(self, entry: Entry) -> bool:
+        """Whether the entry is one that a making again leaves alone."""
+        return self.receipts_alone and isinstance(entry, StepEntry) and entry.job_kind != RECEIVE
 
 
 async def _claim(work: _Round, session: AsyncSession, box: str) -> _Desk | None:
@@ -223,7 +240,7 @@ async def _claim(work: _Round, session: AsyncSession, box: str) -> _Desk | None:
         key = func.hashtextextended(box, _LOCKS)
         if not await session.scalar(select(func.pg_try_advisory_xact_lock(key))):
             return None
-    return _Desk(session, Jobs(work.drafts), Ancestry(session, box), work.takers, work.job_takers)
+    return _Desk(session, Jobs(work.drafts), Ancestry(session, box), work.takers, work.job_takers, work.again is not None)
 
 
 async def _lock(session: AsyncSession, run: str) -> ProjectionCursor:
@@ -275,7 +292,7 @@ async def _take_job(desk: _Desk, box: str, job: str, now: datetime | None) -> in
     """Take what can be taken of one job's waiting steps, lowest first; how many are done with."""
     for done in range(CHUNK):
         row = await waiting.lowest_parked(desk.session, box, job)
-        if row is None:
+        if row is None or desk.passes_over(parse(row.content)):
             return done
         held = await desk.session.get(HeldRun, row.run, populate_existing=True)
         if held is not None and held.held_from is not None and row.seq >= held.held_from:
@@ -297,6 +314,8 @@ async def _take(desk: _Desk, row: JournalEntry, *, parked: bool = False) -> bool
     try:
         async with desk.session.begin_nested():
             entry = parse(row.content)
+            if desk.passes_over(entry):
+                return True
             step = entry if isinstance(entry, StepEntry) else None
             if step is not None and not await _take_step(desk, row, step):
                 if not parked:
@@ -328,8 +347,6 @@ async def _take_step(desk: _Desk, row: JournalEntry, step: StepEntry) -> bool:
 
 async def _take_elsewhere(desk: _Desk, row: JournalEntry, step: StepEntry, at: EntryId) -> bool:
     """A step of another kind of job, in the same order as those of receipts."""
-    if desk.job_takers is None:
-        return True
     taker = desk.job_takers.get(step.job_kind)
     if taker is None:
         raise StepFault("unknown_job_kind", step.job_kind)
@@ -353,7 +370,7 @@ async def _give_up(desk: _Desk, row: JournalEntry, fault: StepFault) -> None:
     except TextFault as exc:
         await _fault(desk, row, None, ("unreadable", str(exc)))
         return
-    if isinstance(entry, StepEntry):
+    if isinstance(entry, StepEntry) and not desk.passes_over(entry):
         await _fault(desk, row, entry, (fault.code, fault.detail))
 
 

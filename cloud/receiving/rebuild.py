@@ -10,6 +10,7 @@ import structlog
 from sqlalchemy import and_, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from cloud.boxes.received import JobTakers, Takers
 from cloud.db.engine import Sessions
 from cloud.errors import Refused
 from cloud.ingest.branches import OVERLAP
@@ -36,7 +37,7 @@ from cloud.receiving.models import (
     ReceiptSerial,
     ReceiptStep,
 )
-from cloud.receiving.projection import project_all
+from cloud.receiving.projection import NO_JOBS, NO_TAKERS, project_all
 from cloud.stock.models import Move
 from cloud.trade.notices import forget_received
 from sync_protocol.entries import StepEntry, parse
@@ -69,10 +70,14 @@ LEDGER_DIFFERS = "ledger_differs"
 """Reason of a receipt that stock was posted for, and which made anew is not what was posted."""
 
 
-async def rebuild(sessions: Sessions, taken: Taken) -> int:
-    """Throw away what was projected and make it again; how many entries were passed. `taken`: who asked for it and when."""
+async def rebuild(sessions: Sessions, taken: Taken, *, takers: Takers = NO_TAKERS, job_takers: JobTakers = NO_JOBS) -> int:
+    """Throw away what was projected and make it again; how many entries were passed. `taken`: who asked for it and when.
+
+    `takers` and `job_takers` get what was never taken before, as of `project_all`, after all else is made again.
+    """
     quiet = sessions.marked(**{REPLAYING: True})
     async with quiet.write() as session:
+        reached = {row.run: row.next_seq for row in await session.scalars(select(ProjectionCursor))}
         actions = await _staff_actions(session)
         for table in MADE_AGAIN:
             await session.execute(delete(table))
@@ -82,9 +87,10 @@ async def rebuild(sessions: Sessions, taken: Taken) -> int:
         await session.execute(update(Branch).where(Branch.read_as == OVERLAP).values(looked_at=False))
     passed = 0
     for action in actions:
-        passed += await project_all(quiet, until=action.at, job_takers=None)
+        passed += await project_all(quiet, until=action.at, again=reached)
         await _repeat(quiet, action)
-    passed += await project_all(quiet, job_takers=None)
+    passed += await project_all(quiet, again=reached)
+    passed += await project_all(sessions, takers=takers, job_takers=job_takers)
     await _compare(quiet, taken)
     while await complete_ready(quiet, taken.at):
         pass

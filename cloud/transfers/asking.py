@@ -18,6 +18,7 @@ from cloud.stock.place_rules import may_lie
 from cloud.stock.places import OWNERSHIP as HANDS
 from cloud.stock.places import place_of
 from cloud.stock.quants import INTERNAL as INSIDE
+from cloud.stock.verdicts import demand_sound
 from cloud.transfers.goods import Goods, goods_of, places
 from cloud.transfers.models import (
     CUSTOMER_RETURN,
@@ -37,6 +38,9 @@ DOCUMENT = "transfer"
 
 HELD = frozenset({"quarantine", "rejected"})
 """Usages of places out of which goods come by a decision only."""
+
+HELD_BUCKETS = frozenset({"pending_qc", "rejected"})
+"""Buckets of goods about which nobody decided that they are good."""
 
 _DECIDES = frozenset({Role.ADMIN, Role.SUPERVISOR, Role.QUALITY})
 
@@ -104,8 +108,7 @@ class Asking:
                     continue
                 if target.usage in INSIDE:
                     _demand_fits(target, goods)
-                if portion.origin is None:
-                    self._demand_free_to_go(source, target)
+                self._demand_free_to_go(source, target, portion)
                 bucket = portion.bucket(self.transfer.kind, target)
                 found.append(self._wanted(line, goods, portion, (source, target), bucket=bucket))
         return found
@@ -120,6 +123,7 @@ class Asking:
             return [_Portion(goods.quantity)]
         known = self._known.get(receipt)
         if known is None:
+            await demand_sound(self.session, receipt, self.transfer.receipt_ref or receipt[:36])
             known = self._known[receipt] = await origins(self.session, receipt)
         if not known:
             raise Refused("receipt_not_posted", receipt=self.transfer.receipt_ref or receipt[:36])
@@ -204,13 +208,14 @@ class Asking:
             reason=line.reason or self.transfer.reason,
         )
 
-    def _demand_free_to_go(self, source: Location, target: Location) -> None:
-        """Out of a place where goods are held they go by a decision, into one where they are held by anybody. Raises Refused
-        `goods_held`."""
+    def _demand_free_to_go(self, source: Location, target: Location, portion: _Portion) -> None:
+        """Out of a place where goods are held they go by a decision, into one where they are held by anybody. About goods of a
+        receipt its judgement decides, which moves its buckets. Raises Refused `goods_held`."""
         held = source.hold or source.usage in HELD
         if self.transfer.kind not in {INTERNAL, PUT_AWAY} or not held or target.hold or target.usage in HELD:
             return
-        if self.taken.actor.role not in _DECIDES:
+        waits = portion.origin is not None and portion.origin.bucket in HELD_BUCKETS
+        if waits or (portion.origin is None and self.taken.actor.role not in _DECIDES):
             raise Refused("goods_held", field="from_place", place=source.code)
 
 

@@ -99,6 +99,11 @@ def find_keys(pems: Iterable[bytes], bundle: Bundle) -> FindKey:
         key_of_box = _certified(name, data, bundle.manifest.box, authorities)
         if key_of_box is not None:
             found[key_id(key_of_box)] = verifier(key_of_box)
+    if authorities and not found:
+        raise TextFault(
+            f"the authority issued none of the certificates in the bundle to box {bundle.manifest.box}: "
+            "give the box's own certificate, or have the bundle made with it (--certificate)"
+        )
     return found.get
 
 
