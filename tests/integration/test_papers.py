@@ -32,6 +32,7 @@ from cloud.papers.typesetting import Typesetter
 from cloud.papers.verifying import check
 from cloud.papers.words import Words
 from cloud.receiving.models import Receipt, ReceiptException, ReceiptLine
+from cloud.stock import verdicts
 from cloud.stock.models import HandlingUnit, LineBucket, Lot, Quant
 from cloud.stock.place_rules import may_lie
 from cloud.trade.models import Container, ContainerEvent, Notice, NoticeLine
@@ -344,3 +345,16 @@ async def test_receipts_labels_follow_its_lines(house: House) -> None:
             assert len(labels) == 1
         (label,) = await SOURCES["receipt_lots"][1](Reading(session, "Galil"), HEBREW, row, TODAY)
         assert label.texts["lot"] == "L-2611-A"
+
+
+async def test_no_paper_is_made_of_a_receipt_that_does_not_verify(house: House) -> None:
+    async with house.sessions.write() as session:
+        transfer = await one(session, Transfer, ref="RT-1")
+        transfer.receipt = RECEIPT
+        await verdicts.note(session, RECEIPT, ["line_differs:1"], NOW)
+    for key, ref in (("goods_received", "GR-9"), ("discrepancy", "GR-9"), ("put_away", "GR-9"), ("return_note", "RT-1")):
+        with pytest.raises(Refused, match="not_verified"):
+            await house.make(key, ref)
+    async with house.sessions.write() as session:
+        await verdicts.note(session, RECEIPT, [], NOW)
+    await house.make("put_away", "GR-9")

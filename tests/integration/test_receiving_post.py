@@ -8,14 +8,15 @@ from sqlalchemy import select, update
 
 from cloud.db.engine import Sessions
 from cloud.errors import GuardFailed, Refused, WrongState
+from cloud.kernel.access import Access
 from cloud.kernel.actor import Actor, Taken
 from cloud.masters.models import OrderLine, Product, ProductCode
 from cloud.receiving.completing import complete_ready
-from cloud.receiving.decisions import Judgement, decide_exception, judge, post, receipt_by_ref, reverse
+from cloud.receiving.decisions import Judgement, act, decide_exception, judge, post, receipt_by_ref, reverse
 from cloud.receiving.models import Receipt
 from cloud.receiving.projection import project_all
 from cloud.receiving.rebuild import rebuild
-from cloud.stock import buckets
+from cloud.stock import buckets, verdicts
 from cloud.stock.ledger import BucketMove, Document, Wanted
 from cloud.stock.ledger import post as post_moves
 from cloud.stock.models import Lot, Move, Quant
@@ -295,6 +296,42 @@ async def test_records_made_again_keep_their_moves(sessions, box, demo, story, c
     assert (await ledger(sessions), await lying(sessions), await filled(sessions)) == before
     await reverse(sessions, ref=REF, taken=Taken(NOA, clock.now, "wrong"), version=None)
     assert await lying(sessions) == {}
+
+
+async def test_records_made_again_repeat_what_may_not_be_done_any_more(sessions, box, demo, story, clock) -> None:
+    quality = Actor.user("ada", "quality")
+    story.open()
+    story.chicken("3.000", lot=None)
+    story.finish()
+    await run(sessions, box)
+    (row,) = [each for each in (await receipt_of(sessions)).exceptions if each.check == "lot_missing"]
+    given = Taken(quality, clock.go(minutes=1), "seen it", access=Access.all())
+    await decide_exception(sessions, ref=REF, exception=row.id, decision="accept", taken=given, version=None)
+    await post(sessions, ref=REF, taken=Taken(NOA, clock.go(minutes=1)), version=None)
+    await reverse(sessions, ref=REF, taken=Taken(NOA, clock.go(minutes=1), "wrong"), version=None)
+    receipt, before = await receipt_of(sessions), await ledger(sessions)
+    async with sessions.write() as session:
+        await verdicts.note(session, receipt.uid, ["moves_differ"], clock.now)
+    await rebuild(sessions, Taken(Actor.system("test"), clock.now))
+    receipt = await receipt_of(sessions)
+    assert (receipt.state, receipt.review_reason, await ledger(sessions)) == ("reversed", None, before)
+    async with sessions.read() as session:
+        assert (await session.get_one(OrderLine, 1)).received == 0
+
+
+async def test_a_judgement_without_a_key_after_records_were_made_again_is_one_of_its_own(
+    sessions, box, demo, story, clock
+) -> None:
+    await change(sessions, quarantine=True)
+    story.whole("9.000")
+    await run(sessions, box)
+    clock.go(minutes=1)
+    for _ in range(9):
+        about = {"line": "1", "quantity": "1"}
+        await act(sessions, ref=REF, action="release", taken=Taken(NOA, clock.now, None, None, about), version=None)
+        async with sessions.write() as session:
+            await session.execute(update(Receipt).values(version=5))
+    assert await filled(sessions) == {"released": Decimal(9)}
 
 
 async def test_records_that_would_be_posted_otherwise_wait_for_a_person(sessions, box, demo, story, clock) -> None:

@@ -9,9 +9,10 @@ from cloud.db.engine import Sessions
 from cloud.errors import GuardFailed, ReasonMissing, Refused, WrongState
 from cloud.objects import service
 from cloud.objects.faults import Invalid
+from cloud.stock import verdicts
 from cloud.stock.faults import NotEnough
 from cloud.transfers.machine import TRANSFER
-from tests.integration.transfer_world import SSCC, Warehouse, make_warehouse
+from tests.integration.transfer_world import RECEIPT, SSCC, Warehouse, make_warehouse
 
 
 @pytest.fixture
@@ -176,6 +177,38 @@ async def test_held_goods_leave_quarantine_by_a_decision_only(house: Warehouse) 
                 await service.do(desk, "transfer", made.ref, "post")
     await house.do("transfer", made.ref, "post")
     assert await house.stock() == stock(P_REJ="1", P_A1="1")
+
+
+@pytest.mark.parametrize(("place", "bucket"), [("QRT", "pending_qc"), ("REJ", "rejected")])
+async def test_who_names_the_receipt_takes_nothing_out_of_quarantine_either(house: Warehouse, place: str, bucket: str) -> None:
+    await house.put("P", place, "2", bucket=bucket)
+    line = {"product": "P", "given_quantity": "1"}
+    made = await house.transfer("internal", line, from_place=place, to_place="A1", receipt_ref="GR-1")
+    with pytest.raises(Refused) as raised:
+        await house.do("transfer", made.ref, "post")
+    assert raised.value.code == "goods_held"
+    other = await house.transfer("internal", line, from_place=place, to_place="REJ" if place == "QRT" else "QRT")
+    await house.do("transfer", other.ref, "post")
+    assert await house.buckets() == {bucket: 2}
+
+
+@pytest.mark.parametrize("kind", ["put_away", "internal", "supplier_return", "scrap"])
+async def test_goods_of_a_receipt_that_does_not_verify_stay(house: Warehouse, kind: str) -> None:
+    await house.put("P", "RCV", "2", bucket="released")
+    way = {"from_place": "RCV"} | ({"to_place": "A1"} if kind in {"put_away", "internal"} else {})
+    party = {"party": "SUP"} if kind == "supplier_return" else {}
+    line = {"product": "P", "given_quantity": "1"}
+    made = await house.transfer(kind, line, receipt_ref="GR-1", reason="r", **way, **party)
+    action = {"supplier_return": "approve", "scrap": "scrap"}.get(kind, "post")
+    async with house.sessions.write() as session:
+        await verdicts.note(session, RECEIPT, ["line_differs:1"], house.now)
+    with pytest.raises(Refused) as raised:
+        await house.do("transfer", made.ref, action)
+    assert raised.value.code == "not_verified"
+    assert await house.buckets() == {"released": 2}
+    async with house.sessions.write() as session:
+        await verdicts.note(session, RECEIPT, [], house.now)
+    await house.do("transfer", made.ref, action)
 
 
 async def test_a_return_to_the_supplier_goes_when_it_is_shipped(house: Warehouse) -> None:
