@@ -42,9 +42,16 @@ def open_questions(receipt: Receipt) -> list[ReceiptException]:
 
 
 async def new_findings(session: AsyncSession, receipt: Receipt) -> list[Finding]:
-    """Findings that came up since the finish, because other records changed, and that nobody was asked about yet."""
-    asked = {(row.check, row.line_number) for row in receipt.exceptions}
-    return [each for each in await changing_findings(session, receipt) if (each.check, each.line) not in asked]
+    """Findings that came up since the finish, because other records changed, and that nobody was asked about yet: also one that
+    says something else now than what was decided, such as a larger excess."""
+    asked = {(row.check, row.line_number): row.found for row in receipt.exceptions}
+    found = await changing_findings(session, receipt)
+    return [each for each in found if _unasked(each, asked)]
+
+
+def _unasked(finding: Finding, asked: Mapping[tuple[str, int | None], str | None]) -> bool:
+    place = (finding.check, finding.line)
+    return place not in asked or (finding.severity is not Severity.INFO and asked[place] != finding.found)
 
 
 def exception_row(finding: Finding) -> ReceiptException:
@@ -128,10 +135,22 @@ async def _ask(_session: AsyncSession, receipt: Receipt, taken: Taken) -> Mappin
 
 
 async def _recheck(session: AsyncSession, receipt: Receipt, _taken: Taken) -> Mapping[str, Any]:
-    found = [exception_row(each) for each in await new_findings(session, receipt)]
-    receipt.exceptions.extend(found)
+    found = [_ask_about(receipt, each) for each in await new_findings(session, receipt)]
     await session.flush()
     return {"found": found_list(found)}
+
+
+def _ask_about(receipt: Receipt, finding: Finding) -> ReceiptException:
+    """The finding's row, undecided: what was decided of it before was about something else."""
+    place = (finding.check, finding.line)
+    row = next((each for each in receipt.exceptions if (each.check, each.line_number) == place), None)
+    if row is None:
+        row = exception_row(finding)
+        receipt.exceptions.append(row)
+        return row
+    row.severity, row.expected, row.found = finding.severity, finding.expected, finding.found
+    row.decision = row.by = row.reason = row.decided_at = row.role = row.via = row.method = None
+    return row
 
 
 RECEIPT: Machine[Receipt] = Machine(

@@ -19,6 +19,7 @@ from cloud.receiving import machine
 from cloud.receiving.decisions import abandon, decide_exception, mark_reviewed, post, receipt_by_ref
 from cloud.receiving.models import ProjectionFault, Receipt, ReceiptException
 from cloud.receiving.projection import project_all
+from cloud.receiving.rebuild import rebuild
 from cloud.receiving.verify import verify_receipt
 from sync_protocol.steps import Abandon, Amount, Confirm, Discard, FieldValue, Finish, Item, Open
 
@@ -534,6 +535,34 @@ async def test_what_other_receipts_used_up_meanwhile_is_asked_about_before_posti
     )
     await post(sessions, ref=waiting.ref, taken=_taken(clock), version=None)
     assert await _received(sessions) == 200
+
+
+async def test_an_excess_that_grew_since_it_was_accepted_is_asked_about_again(sessions, box, demo, story, clock) -> None:
+    story.whole("130.000", "DN-1")
+    story.whole("100.000", "DN-2")
+    await _run(sessions, box)
+    waiting, posted = await _receipts(sessions)
+    assert (waiting.state, posted.state) == ("check", "posted")
+    before = next(row for row in _told(waiting) if row.check == "over_tolerance")
+    given = {"ref": waiting.ref, "taken": _taken(clock), "version": None}
+    await decide_exception(sessions, exception=before.id, decision="accept", **given)
+    with pytest.raises(GuardFailed, match="new_findings"):
+        await post(sessions, **given)
+    waiting = (await _receipts(sessions))[0]
+    again = next(row for row in _told(waiting) if row.check == "over_tolerance")
+    assert (again.id, again.decision, before.found, again.found) == (before.id, None, "130 kg", "230 kg")
+    async with sessions.read() as session:
+        assert (await verify_receipt(session, waiting.ref)).ok
+    with pytest.raises(GuardFailed, match="exceptions_open"):
+        await post(sessions, **given)
+    await decide_exception(sessions, exception=again.id, decision="accept", **given)
+    await post(sessions, **given)
+    assert await _received(sessions) == 230
+    async with sessions.read() as session:
+        assert (await verify_receipt(session, waiting.ref)).ok
+    await rebuild(sessions, _taken(clock))
+    waiting = (await _receipts(sessions))[0]
+    assert (waiting.state, [row.found for row in _told(waiting) if row.check == "over_tolerance"]) == ("posted", ["230 kg"])
 
 
 async def test_two_supervisors_post_at_once_and_it_counts_once(database_url: str, sessions, box, demo, story, clock) -> None:

@@ -58,7 +58,7 @@ def _decided(row: ReceiptException, events: Sequence[Event]) -> Iterator[str]:
     """What staff decided is the log's last word about it; what was decided at a box is a signed step and compared with that."""
     if row.via is not None:
         return
-    about = [each for each in events if each.action in DECIDE and _is_about(each.changes, row)]
+    about = [each for each in _since_asked(row, events) if each.action in DECIDE and _is_about(each.changes, row)]
     if not about:
         if row.decision is not None:
             yield "decision_not_logged"
@@ -71,6 +71,13 @@ def _decided(row: ReceiptException, events: Sequence[Event]) -> Iterator[str]:
         yield "decision_differs"
 
 
+def _since_asked(row: ReceiptException, events: Sequence[Event]) -> Sequence[Event]:
+    """Events after the one that last said what was found there: what was decided before was about something else."""
+    place = [row.check, row.line_number]
+    asked = [n for n, each in enumerate(events) if any(one[:2] == place for one in _found_in(each))]
+    return events[asked[-1] + 1 :] if asked else events
+
+
 def _is_about(changes: Mapping[str, Any], row: ReceiptException) -> bool:
     return (changes.get("check"), changes.get("line")) == (row.check, row.line_number)
 
@@ -79,9 +86,15 @@ def _new(change: Any) -> Any:
     return change[1] if isinstance(change, list) and len(change) == 2 else None
 
 
+def _found_in(event: Event) -> list[list[Any]]:
+    """What an event says that was found: rows of check, line, severity, expected and found."""
+    listed = event.changes.get(FOUND) if event.action in {FINISH, RECHECK, REVERIFY} else None
+    return [one for one in listed if isinstance(one, list) and len(one) == 5] if isinstance(listed, list) else []
+
+
 def _last_found(events: Sequence[Event]) -> list[list[Any]]:
-    lists = [row.changes.get(FOUND) for row in events if row.action in {FINISH, RECHECK, REVERIFY}]
-    return [one for each in lists if isinstance(each, list) for one in each if isinstance(one, list) and len(one) == 5]
+    """The last word about each place: it may be asked about again when it says something else."""
+    return list({(one[0], one[1]): one for each in events for one in _found_in(each)}.values())
 
 
 def _against_found(receipt: Receipt, found: Sequence[list[Any]]) -> Iterator[str]:
