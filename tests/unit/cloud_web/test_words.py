@@ -16,6 +16,7 @@ from cloud.web.i18n import LOCALES, Catalogues
 from cloud.web.rendering import TEMPLATES
 from edge.jobs import reasons as receiving_reasons
 from edge.jobs.movement import words as movement_words
+from edge.kiosk.texts import catalogue
 from sync_protocol.receiving.settings import CHECKS
 from tests.unit.cloud_web.conftest import SignIn
 from tests.unit.cloud_web.office import Refs
@@ -163,6 +164,15 @@ def test_problems_of_the_verification_have_words() -> None:
     assert found - columns - {"serials"} - codes == set()
     assert {code for code in codes if not CATALOGUES.has(f"problem.{code}")} == set()
     assert {key for key in CATALOGUES.texts["en"] if key.startswith("problem.") and key[8:] not in codes} == set()
+
+
+def test_why_somebody_has_to_look_is_said_at_the_box_as_well() -> None:
+    codes = {key.partition(".")[2] for key in CATALOGUES.texts["en"] if key.startswith("review_code.")}
+    codes |= {"exceptions_open", "journal_held", "line_unfit", "lot_differs", "move_differs", "new_findings", "policy_unmet"}
+    box = catalogue("en")
+    bare = {key.partition(".")[2] for key in box if key.startswith(("review.", "check.", "refused.")) and "{" not in box[key]}
+    assert len(codes) > 30
+    assert codes - bare == set()
 
 
 def test_say_escapes_what_is_filled_in() -> None:
