@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from cloud.errors import GuardFailed
 from cloud.kernel.actor import SYSTEM, Taken
+from cloud.kernel.models import Event
 from cloud.kernel.transition import Guard, Machine, Transition, transition
 from cloud.people.models import Role
 from cloud.stock import ledger
@@ -74,10 +75,13 @@ def _of(*kinds: str, party: bool = False) -> Guard[Transfer]:
 
 
 async def _second_person(session: AsyncSession, transfer: Transfer, taken: Taken) -> None:
-    """Whoever wrote it down does not hand the goods over."""
+    """Whoever wrote any of it down, or changed it since, does not hand the goods over."""
     await _of(OWNERSHIP, party=True)(session, transfer, taken)
-    writers = {transfer.created_by, *(line.created_by for line in await lines_of(session, transfer))}
-    if taken.actor.name in writers:
+    lines = await lines_of(session, transfer)
+    writers = {name for row in (transfer, *lines) for name in (row.created_by, row.updated_by)}
+    refs = [(DOCUMENT, transfer.ref), *((TRANSFER_LINE.kind, line.uid) for line in lines)]
+    told = select(Event.id).where(tuple_(Event.kind, Event.ref).in_(refs), Event.actor == taken.actor.name)
+    if taken.actor.name in writers or await session.scalar(told.limit(1)) is not None:
         raise GuardFailed("second_person_needed", ref=transfer.ref)
 
 

@@ -303,6 +303,24 @@ async def test_an_owner_changes_by_a_second_person_with_a_reason(house: Warehous
     assert await house.stock() == {"P - A1 U HOUSE": Decimal(5)}
 
 
+async def test_who_changed_what_is_handed_over_is_no_second_person(house: Warehouse) -> None:
+    await house.put("P", "A1", "5")
+    line = {"product": "P", "given_quantity": "1"}
+    made = await house.transfer("ownership", line, party="OWN", from_place="A1", reason="sold", login="sima")
+    [row] = await house.lines(made.ref)
+    await house.change("transfer_line", row.uid, "noa", given_quantity="5")
+    for again in (None, "sima"):
+        if again is not None:
+            await house.change("transfer_line", row.uid, again, given_quantity="4")
+        with pytest.raises(GuardFailed, match="second_person_needed"):
+            await house.do("transfer", made.ref, "hand_over", login="noa")
+    async with house.sessions.write() as session:
+        desk = await house.desk(session, "rut")
+        with pytest.raises(GuardFailed, match="second_person_needed"):
+            await service.do(desk, "transfer", made.ref, "hand_over", given={"reason": "given away"})
+    await house.do("transfer", made.ref, "hand_over", login="rut")
+
+
 async def test_goods_of_one_owner_do_not_change_into_a_place_of_another(house: Warehouse) -> None:
     await house.put("P", "B1", "5", owner="OWN")
     line = {"product": "P", "given_quantity": "2", "owned_by": "OWN"}

@@ -48,7 +48,7 @@ async def decide(
 @router.post("/receipts/{ref}/exceptions/{exception}/undo")
 async def undo(request: Request, ref: str, exception: int, version: Version, next: Next = "") -> Response:  # noqa: A002 - as above
     """Take a decision back, until the receipt is posted."""
-    taken = await _taken(request, ref)
+    taken = await _taken(request, ref, step="undecide")
     await decisions.undecide_exception(_deps(request).sessions, ref=ref, exception=exception, taken=taken, version=version)
     return _done(request, ref, next)
 
@@ -56,14 +56,15 @@ async def undo(request: Request, ref: str, exception: int, version: Version, nex
 @router.post("/receipts/{ref}/post")
 async def post(request: Request, ref: str, version: Version, next: Next = "") -> Response:  # noqa: A002 - as above
     """Post the receipt: its amounts count from now on."""
-    await decisions.post(_deps(request).sessions, ref=ref, taken=await _taken(request, ref), version=version)
+    await decisions.post(_deps(request).sessions, ref=ref, taken=await _taken(request, ref, step="post"), version=version)
     return _done(request, ref, next)
 
 
 @router.post("/receipts/{ref}/abandon")
 async def abandon(request: Request, ref: str, version: Version, reason: Reason = "") -> Response:
     """Give the receipt up: nothing of it counts."""
-    await decisions.abandon(_deps(request).sessions, ref=ref, taken=await _taken(request, ref, reason), version=version)
+    taken = await _taken(request, ref, reason, "abandon")
+    await decisions.abandon(_deps(request).sessions, ref=ref, taken=taken, version=version)
     return _done(request, ref)
 
 
@@ -76,7 +77,8 @@ async def review(
     next: Next = "",  # noqa: A002 - as above
 ) -> Response:
     """A closed receipt that asked for a look was looked at."""
-    await decisions.mark_reviewed(_deps(request).sessions, ref=ref, taken=await _taken(request, ref, reason), version=version)
+    taken = await _taken(request, ref, reason, "review")
+    await decisions.mark_reviewed(_deps(request).sessions, ref=ref, taken=taken, version=version)
     return _done(request, ref, next)
 
 

@@ -170,6 +170,30 @@ async def test_supervisor_of_another_site_sees_and_decides_nothing(
         assert (await ron.post(f"/receipts/{refs.over}/{act}", data=given)).status_code == 404
 
 
+@pytest.mark.parametrize(("act", "elsewhere"), [("post", "negev"), ("abandon", None)])
+async def test_each_step_is_asked_of_the_grants_for_itself(
+    sign_in: SignIn, token: Token, refs: Refs, deps: StaffDeps, act: str, elsewhere: str | None
+) -> None:
+    """Who decides at a site posts there with nobody else's site, and gives up no more than an operator does."""
+    taken = Taken(ADMIN, deps.clock())
+    async with deps.sessions.write() as session:
+        session.add(Site(code="negev", name="Negev"))
+        await session.flush()
+        user = await user_by_login(session, "ron")
+        assert user is not None
+        await give_role(session, user, "quality", taken, site="galil")
+        await give_role(session, user, "operator", taken, **({"site": elsewhere} if elsewhere else {}))
+        await give_role(session, user, "supervisor", taken, site="negev")
+        await take_role(session, user, "supervisor", taken)
+    ron = await sign_in("ron")
+    assert {answer.status_code for answer in await _decide(ron, token, refs.over)} == {303}
+    page = await ron.get(f"/receipts/{refs.over}")
+    version = (await ron.get(f"/api/receipts/{refs.over}")).json()["version"]
+    given = {"csrf": token(page.text), "version": str(version), "reason": "mine"}
+    assert (await ron.post(f"/receipts/{refs.over}/{act}", data=given)).status_code == 403
+    assert await _state(ron, refs.over) == "check"
+
+
 async def test_decision_is_taken_back_until_posted(noa: httpx.AsyncClient, token: Token, refs: Refs) -> None:
     await _decide(noa, token, refs.over)
     found = (await noa.get(f"/api/receipts/{refs.over}")).json()
