@@ -78,7 +78,8 @@ async def _second_person(session: AsyncSession, transfer: Transfer, taken: Taken
     """Whoever wrote any of it down, or changed it since, does not hand the goods over."""
     await _of(OWNERSHIP, party=True)(session, transfer, taken)
     lines = await lines_of(session, transfer)
-    writers = {name for row in (transfer, *lines) for name in (row.created_by, row.updated_by)}
+    rows: list[Transfer | TransferLine] = [transfer, *lines]
+    writers = {name for row in rows for name in (row.created_by, row.updated_by)}
     refs = [(DOCUMENT, transfer.ref), *((TRANSFER_LINE.kind, line.uid) for line in lines)]
     told = select(Event.id).where(tuple_(Event.kind, Event.ref).in_(refs), Event.actor == taken.actor.name)
     if taken.actor.name in writers or await session.scalar(told.limit(1)) is not None:
