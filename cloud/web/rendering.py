@@ -160,6 +160,9 @@ class Renderer:
         return self.catalogues.say(locale, f"time.{key}", first=first, last=last)
 
     def _found_words(self, locale: Locale, check: str, value: str) -> Markup:
+        if check == "steps_contradict":
+            code, _, entry = value.partition(" ")
+            return Markup("{} {}").format(self.said(locale, "step_fault", code), marks.ltr(entry) if entry else "")
         kind = FINDING_KINDS.get(check)
         return self.said(locale, kind, value) if kind else finding(value, locale)
 

@@ -1,16 +1,18 @@
 """The catalogues and the templates: every word in both languages, every value isolated, no left or right in the styles."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from string import Formatter
 
 import httpx
 import pytest
+from jinja2 import DictLoader
 
 from cloud.receiving.machine import RECEIPT
 from cloud.receiving.models import Receipt, ReceiptLine
-from cloud.web import faults, i18n
+from cloud.web import StaffDeps, create_staff_app, faults, i18n
 from cloud.web.assets import OWN
 from cloud.web.i18n import LOCALES, Catalogues
 from cloud.web.rendering import TEMPLATES
@@ -63,6 +65,7 @@ KINDS = (
     "queue_kind",
     "quick",
     "review_code",
+    "step_fault",
     "usage",
 )
 """Keys below these are made from codes at run time."""
@@ -164,6 +167,23 @@ def test_problems_of_the_verification_have_words() -> None:
     assert found - columns - {"serials"} - codes == set()
     assert {code for code in codes if not CATALOGUES.has(f"problem.{code}")} == set()
     assert {key for key in CATALOGUES.texts["en"] if key.startswith("problem.") and key[8:] not in codes} == set()
+
+
+def test_every_fault_of_a_step_has_words() -> None:
+    core = Path(__file__).resolve().parents[3] / "cloud"
+    codes = {code for path in core.rglob("*.py") for code in re.findall(r'StepFault\(\s*"([a-z_]+)"', path.read_text())}
+    assert len(codes) > 20
+    assert {code for code in codes if not CATALOGUES.has(f"step_fault.{code}")} == set()
+
+
+@pytest.mark.parametrize(("code", "words"), [("step_again", "The same step twice"), ("of_tomorrow", "of_tomorrow")])
+def test_a_step_that_does_not_fit_is_told_in_words_with_its_entry(deps: StaffDeps, code: str, words: str) -> None:
+    page = DictLoader({"found.html": "{{ found_words('steps_contradict', found) }}"})
+    whole = create_staff_app(deps).state.renderer
+    renderer = replace(whole, environment=whole.environment.overlay(loader=page))
+    said = renderer.text("found.html", "en", "", {"found": f"{code} 0f:3"})
+    assert words in said
+    assert "0f:3" in said
 
 
 def test_why_somebody_has_to_look_is_said_at_the_box_as_well() -> None:
