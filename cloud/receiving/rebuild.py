@@ -7,7 +7,7 @@ is: a receipt of an order that was closed later gets the exception that it would
 from collections.abc import Mapping, Sequence
 
 import structlog
-from sqlalchemy import and_, delete, select, update
+from sqlalchemy import and_, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from cloud.boxes.received import JobTakers, Takers
@@ -23,6 +23,7 @@ from cloud.masters.models import OrderLine
 from cloud.people.models import Role
 from cloud.receiving.completing import complete_ready
 from cloud.receiving.decisions import receipt_by_ref, settle_code
+from cloud.receiving.judging import CLOSED_AT_BOX
 from cloud.receiving.machine import RECEIPT
 from cloud.receiving.models import (
     Evidence,
@@ -39,7 +40,7 @@ from cloud.receiving.models import (
 )
 from cloud.receiving.projection import NO_JOBS, NO_TAKERS, project_all
 from cloud.stock.models import Move
-from cloud.trade.notices import forget_received
+from cloud.trade.notices import complete_again, forget_received
 from sync_protocol.entries import StepEntry, parse
 from sync_protocol.errors import TextFault
 from sync_protocol.steps import RECEIVE
@@ -79,10 +80,12 @@ async def rebuild(sessions: Sessions, taken: Taken, *, takers: Takers = NO_TAKER
     async with quiet.write() as session:
         reached = {row.run: row.next_seq for row in await session.scalars(select(ProjectionCursor))}
         actions = await _staff_actions(session)
+        closed = await _closed_by_receipts(session)
         for table in MADE_AGAIN:
             await session.execute(delete(table))
         await _forget_faults(session)
-        await forget_received(session)
+        notices = await forget_received(session)
+        await session.execute(update(OrderLine).where(OrderLine.id.in_(closed)).values(closed=False, closed_reason=None))
         await session.execute(update(OrderLine).values(received=0))
         await session.execute(update(Branch).where(Branch.read_as == OVERLAP).values(looked_at=False))
     passed = 0
@@ -94,6 +97,8 @@ async def rebuild(sessions: Sessions, taken: Taken, *, takers: Takers = NO_TAKER
     await _compare(quiet, taken)
     while await complete_ready(quiet, taken.at):
         pass
+    async with quiet.write() as session:
+        await complete_again(session, notices)
     async with sessions.write() as session:
         await append_event(session, taken, action="rebuild", kind="projection", ref="receiving", changes={"entries": passed})
     return passed
@@ -120,6 +125,22 @@ def _of_receipt(content: bytes) -> bool:
     return not isinstance(entry, StepEntry) or entry.job_kind == RECEIVE
 
 
+async def _closed_by_receipts(session: AsyncSession) -> list[int]:
+    """Ids of order lines that were given up when a receipt was done, as its operator said: it will say so again."""
+    rows = await session.scalars(
+        select(OrderLine.id)
+        .join(Receipt, Receipt.order_id == OrderLine.order_id)
+        .join(ReceiptRemainder, and_(ReceiptRemainder.receipt_id == Receipt.id, ReceiptRemainder.order_line == OrderLine.line))
+        .where(
+            Receipt.done_at.is_not(None),
+            ReceiptRemainder.policy == "close_short",
+            OrderLine.closed.is_(True),
+            OrderLine.closed_reason == func.coalesce(func.nullif(ReceiptRemainder.reason, ""), CLOSED_AT_BOX),
+        )
+    )
+    return list(rows)
+
+
 async def _compare(sessions: Sessions, taken: Taken) -> None:
     """Ask for a look at receipts that brought goods into stock and are not posted any more."""
     async with sessions.write() as session:
@@ -141,9 +162,10 @@ async def _staff_actions(session: AsyncSession) -> Sequence[Event]:
         select(Event)
         .where(
             Event.kind == RECEIPT.kind,
-            Event.actor_kind == "user",
             Event.via.is_(None),
             Event.action.in_(STAFF_ACTIONS),
+            # By itself it is done when its goods are: later receipts found its order's lines closed.
+            or_(Event.actor_kind == "user", and_(Event.actor_kind == "system", Event.action == "complete")),
         )
         .order_by(Event.id)
     )
@@ -152,7 +174,8 @@ async def _staff_actions(session: AsyncSession) -> Sequence[Event]:
 
 async def _repeat(sessions: Sessions, event: Event) -> None:
     # The role was checked when it happened, and may be another one by now.
-    actor = Actor.user(event.actor, str(event.changes.get("role") or Role.SUPERVISOR))
+    role = str(event.changes.get("role") or Role.SUPERVISOR)
+    actor = Actor.system(event.actor) if event.actor_kind == "system" else Actor.user(event.actor, role)
     try:
         async with sessions.write() as session:
             receipt = await receipt_by_ref(session, event.ref)

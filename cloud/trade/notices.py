@@ -107,9 +107,20 @@ async def note_received(session: AsyncSession, notice_uid: str, lines: Iterable[
         await transition(session, NOTICE, notice, "reopen", _itself(taken))
 
 
-async def forget_received(session: AsyncSession) -> None:
-    """All amounts back to nothing: for making receipts again, which tells them anew. States stay."""
+async def forget_received(session: AsyncSession) -> list[str]:
+    """All amounts back to nothing: for making receipts again, which tells them anew. Notices that were complete await goods
+    again (gives their uids, for `complete_again`): that very receipts completed them stands against none. Other states stay."""
     await session.execute(update(NoticeLine).values(received=Decimal(0)))
+    complete = list(await session.scalars(select(Notice.uid).where(Notice.state == "received")))
+    await session.execute(update(Notice).where(Notice.state == "received").values(state="receiving"))
+    return complete
+
+
+async def complete_again(session: AsyncSession, uids: Iterable[str]) -> None:
+    """Those of the notices that receipts did not complete are complete again as somebody said."""
+    await session.execute(
+        update(Notice).where(Notice.uid.in_(list(uids)), Notice.state == "receiving").values(state="received")
+    )
 
 
 async def _locked(session: AsyncSession, uid: str) -> Notice | None:

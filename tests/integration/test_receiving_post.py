@@ -10,7 +10,7 @@ from cloud.db.engine import Sessions
 from cloud.errors import GuardFailed, Refused, WrongState
 from cloud.kernel.access import Access
 from cloud.kernel.actor import Actor, Taken
-from cloud.masters.models import OrderLine, Product, ProductCode
+from cloud.masters.models import OrderLine, Party, Product, ProductCode, Site
 from cloud.receiving.completing import complete_ready
 from cloud.receiving.decisions import Judgement, act, decide_exception, judge, post, receipt_by_ref, reverse
 from cloud.receiving.models import Receipt
@@ -21,8 +21,8 @@ from cloud.stock.ledger import BucketMove, Document, Wanted
 from cloud.stock.ledger import post as post_moves
 from cloud.stock.models import Lot, Move, Quant
 from cloud.stock.places import place_of
-from cloud.trade.models import CheckSetting
-from sync_protocol.steps import Amount, Approve, Condition, FieldValue, Finish, Learn, Photo, Remainder, Serial
+from cloud.trade.models import CheckSetting, Notice, NoticeLine
+from sync_protocol.steps import Amount, Approve, Condition, FieldValue, Finish, Learn, Open, Photo, Remainder, Serial
 
 NOA = Actor.user("noa", "supervisor")
 REF = "GR-2026-000001"
@@ -238,6 +238,87 @@ async def test_a_receipt_is_done_when_all_is_put_away_and_closes_what_stays_open
     async with sessions.read() as session:
         line = await session.get_one(OrderLine, 1)
     assert (line.closed, line.closed_reason) == (True, "out of season")
+
+
+async def test_what_a_receipt_itself_closed_does_not_stand_against_it_when_it_is_made_again(
+    sessions, box, demo, story, clock
+) -> None:
+    story.open()
+    story.chicken("3.000")
+    rest = Remainder(order_line="1", policy="close_short", reason="out of season")
+    box.step(story.job, Finish(lines=[1], remainders=[rest]))
+    await run(sessions, box)
+    await put_away(sessions, clock)
+    assert await complete_ready(sessions, clock.go(minutes=1)) == 1
+    done_at = (await receipt_of(sessions)).done_at
+    await rebuild(sessions, Taken(Actor.system("test"), clock.go(hours=1)))
+    receipt = await receipt_of(sessions)
+    assert (receipt.state, receipt.review_reason, receipt.done_at) == ("done", None, done_at)
+    async with sessions.read() as session:
+        line = await session.get_one(OrderLine, 1)
+    assert (line.received, line.closed, line.closed_reason) == (3, True, "out of season")
+
+
+async def test_a_notice_that_a_receipt_completed_is_complete_again(sessions, box, demo, story, clock) -> None:
+    async with sessions.write() as session:
+        supplier = (await session.scalars(select(Party).where(Party.ref == "SUP-014"))).one()
+        product = (await session.scalars(select(Product).where(Product.sku == CHICKEN))).one()
+        site_id = await session.scalar(select(Site.id).limit(1))
+        notice = Notice(ref="SN-1", supplier_id=supplier.id, site_id=site_id, state="announced")
+        session.add(notice)
+        await session.flush()
+        session.add(NoticeLine(notice_id=notice.id, line="1", product_id=product.id, quantity=Decimal(3), unit="kg"))
+    job = story.job = box.new_job()
+    note = box.scan("DN-1")
+    document = FieldValue(value="DN-1", mode="device", reading=note)
+    box.step(job, Open(notice="SN-1", supplier="SUP-014", document=document, scan=box.scan("SN-1")))
+    story.chicken("3.000", notice_line="1")
+    story.finish()
+    await run(sessions, box)
+
+    async def there() -> tuple[object, ...]:
+        async with sessions.read() as session:
+            notice = (await session.scalars(select(Notice))).one()
+            receipt = await receipt_by_ref(session, REF)
+            return receipt.state, receipt.review_reason, notice.state, notice.lines[0].received
+
+    assert await there() == ("posted", None, "received", 3)
+    await rebuild(sessions, Taken(Actor.system("test"), clock.go(hours=1)))
+    assert await there() == ("posted", None, "received", 3)
+
+
+async def test_two_boxes_receive_one_order_away_from_each_other_and_nothing_is_lost(
+    sessions, make_box, make_story, box, demo, story, clock
+) -> None:
+    other = make_box(2)
+    await other.register(sessions)
+    async with sessions.write() as session:
+        await session.execute(update(OrderLine).values(quantity=Decimal(100), unit="kg"))
+    story.whole("60.000", "DN-1")
+    make_story(other).whole("50.000", "DN-2")
+    await other.deliver(sessions)
+    await box.deliver(sessions)
+    await asyncio.gather(project_all(sessions), project_all(sessions))
+    await project_all(sessions)
+    async with sessions.read() as session:
+        receipts = (await session.scalars(select(Receipt).order_by(Receipt.state))).all()
+    assert [(each.state, each.needs_review) for each in receipts] == [("check", True), ("posted", False)]
+    waiting = receipts[0]
+    given = {"ref": waiting.ref, "version": None}
+    over = [each for each in waiting.exceptions if each.check == "over_tolerance"]
+    if not over:  # both were checked before either was posted: the later posting found it
+        with pytest.raises(GuardFailed, match="new_findings"):
+            await post(sessions, taken=Taken(NOA, clock.now), **given)
+        waiting = await receipt_of(sessions, waiting.ref)
+        over = [each for each in waiting.exceptions if each.check == "over_tolerance"]
+    assert [each.found for each in over] == ["110 kg"]
+    await decide_exception(
+        sessions, exception=over[0].id, decision="accept", taken=Taken(NOA, clock.now, "we keep it"), **given
+    )
+    await post(sessions, taken=Taken(NOA, clock.now), **given)
+    assert await lying(sessions) == {"receiving": Decimal(110)}
+    async with sessions.read() as session:
+        assert (await session.get_one(OrderLine, 1)).received == 110
 
 
 async def test_taking_back_is_opposite_moves_and_leaves_nothing(sessions, box, demo, story, clock) -> None:

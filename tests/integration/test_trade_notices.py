@@ -16,7 +16,15 @@ from cloud.objects.source import read_yaml
 from cloud.trade import kinds
 from cloud.trade.demo import load_trade, pallet
 from cloud.trade.models import Notice, NoticeLine
-from cloud.trade.notices import Came, forget_received, note_arrived, note_received, note_receiving, notice_by_ref
+from cloud.trade.notices import (
+    Came,
+    complete_again,
+    forget_received,
+    note_arrived,
+    note_received,
+    note_receiving,
+    notice_by_ref,
+)
 from sync_protocol.identifiers import sscc_ok
 from sync_protocol.receiving.settings import ALWAYS, CHECKS
 from tests.integration.trading import SYSTEM, Trading, refused
@@ -124,6 +132,17 @@ async def test_amounts_are_told_anew_after_they_were_forgotten(house: Trading) -
         await forget_received(session)
         assert set(await session.scalars(select(NoticeLine.received))) == {Decimal(0)}
     assert await tell(house, "NT-2026-0011", ("1", "80", "kg")) == ("receiving", [80, 0, 0])
+
+
+async def test_what_somebody_called_complete_stays_so_when_receipts_are_made_again(house: Trading) -> None:
+    await tell(house, "NT-2026-0011", ("1", "80", "kg"))
+    await house.do("notice", "NT-2026-0011", "complete")
+    async with house.sessions.write() as session:
+        complete = await forget_received(session)
+    assert (await house.get("notice", "NT-2026-0011")).state == "receiving"
+    async with house.sessions.write() as session:
+        await complete_again(session, complete)
+    assert (await house.get("notice", "NT-2026-0011")).state == "received"
 
 
 async def test_an_operator_without_a_word_about_notices_moves_them_on_by_posting(house: Trading) -> None:
