@@ -10,6 +10,7 @@ import pytest
 import edge.kiosk
 from edge.jobs.awaiting import Awaits
 from edge.jobs.engine import TABLE
+from edge.jobs.movement import words
 from edge.jobs.news import Sound
 from edge.jobs.reasons import REASONS
 from edge.jobs.scans import ScanKind
@@ -55,7 +56,7 @@ FAMILIES: Final = {
     "block": [state for state in WeightState if state is not WeightState.STABLE],
     "refused": [f"take_{state}" for state in WeightState if state is not WeightState.STABLE],
     "outcome": list(Sound),
-    "reason": [code for codes in REASONS.values() for code in codes],
+    "reason": [code for each in (REASONS, words.REASONS) for codes in each.values() for code in codes],
     "check": list(CHECKS),
     "arrival": list(Arrival.model_fields),
 }
