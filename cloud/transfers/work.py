@@ -23,7 +23,7 @@ RETRY = "transfers.retry"
 
 PASSING = frozenset(
     {
-        *("receipt_not_posted", "not_released", "not_enough", "unit_empty", "stock_busy"),
+        *("receipt_not_posted", "not_released", "not_enough", "unit_empty", "stock_busy", "not_verified"),
         *("product_unknown", "lot_unknown", "unit_unknown_here", "owner_unknown", "place_unknown"),
     }
 )
