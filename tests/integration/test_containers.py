@@ -12,8 +12,13 @@ from sqlalchemy.exc import DBAPIError
 from cloud.boxes.models import Box
 from cloud.boxes.received import Received
 from cloud.db.engine import Sessions
-from cloud.errors import StepFault
-from cloud.masters.models import Location, Party, Product
+from cloud.errors import CloudError, NotFound, StepFault
+from cloud.kernel.access import ANY, Access, Grant
+from cloud.kernel.actor import Actor, Taken
+from cloud.masters.models import Location, Party, Product, Site
+from cloud.objects import service
+from cloud.objects.caller import caller
+from cloud.objects.query import Query, find
 from cloud.stock.models import HandlingUnit, Quant
 from cloud.takers import JOB_TAKERS
 from cloud.trade.container_machine import CONTAINER
@@ -324,3 +329,26 @@ async def test_a_job_knows_which_step_it_awaits(house: Trading) -> None:
         assert await taker.awaited(session, received, step) == 1
         with pytest.raises(StepFault):
             await taker.awaited(session, replace(received, box="box-2"), step)
+
+
+async def test_people_of_another_site_neither_see_nor_say_what_happens_to_a_container(house: Trading) -> None:
+    """Their word would let it through the gate."""
+    grants = (Grant("supervisor", "container", ANY, site="negev"), Grant("supervisor", "container_event", ANY, site="negev"))
+    given = {"container": HERE, "code": "inspected", "at": NOW.isoformat(), "vehicle": "12-345-67"}
+    ref = await house.make("container_event", **given)
+    async with house.sessions.write() as session:
+        session.add(Site(code="negev", name="Negev"))
+    for site, there in (("negev", False), ("galil", True)):
+        own = tuple(replace(one, site=site) for one in grants)
+        async with house.sessions.write() as session:
+            taken = Taken(Actor.user("ron", "supervisor"), NOW, access=Access.of(own))
+            desk = await caller(session, house.registry, taken)
+            assert ref in {one.ref for one in (await find(desk, "container_event", Query())).items} or not there
+            if there:
+                assert (await service.create(desk, "container_event", given))[0].ref
+                continue
+            assert not (await find(desk, "container_event", Query())).items
+            with pytest.raises(NotFound):
+                await service.get(desk, "container_event", ref)
+            with pytest.raises(CloudError):
+                await service.create(desk, "container_event", given)
