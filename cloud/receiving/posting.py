@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from sqlalchemy import select
@@ -184,7 +184,7 @@ def _shares(whole: Decimal, pieces: int, *, weighed: bool) -> list[Decimal]:
     """One each as far as the amount goes; of goods counted by weight equal parts, the last one with what is left over."""
     if not weighed:
         return [min(ONE, max(NOTHING, whole - n)) for n in range(pieces)]
-    each = (whole / pieces).quantize(STEP)
+    each = (whole / pieces).quantize(STEP, ROUND_FLOOR)  # rounded up, many small parts would be more than there is
     return [*([each] * (pieces - 1)), whole - each * (pieces - 1)]
 
 
