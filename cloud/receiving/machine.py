@@ -43,15 +43,16 @@ def open_questions(receipt: Receipt) -> list[ReceiptException]:
 
 async def new_findings(session: AsyncSession, receipt: Receipt) -> list[Finding]:
     """Findings that came up since the finish, because other records changed, and that nobody was asked about yet: also one that
-    says something else now than what was decided, such as a larger excess."""
-    asked = {(row.check, row.line_number): row.found for row in receipt.exceptions}
+    says something else now than what was decided, such as a larger excess, or the same over a smaller order."""
+    asked = {(row.check, row.line_number): (row.expected, row.found) for row in receipt.exceptions}
     found = await changing_findings(session, receipt)
     return [each for each in found if _unasked(each, asked)]
 
 
-def _unasked(finding: Finding, asked: Mapping[tuple[str, int | None], str | None]) -> bool:
+def _unasked(finding: Finding, asked: Mapping[tuple[str, int | None], tuple[str | None, str | None]]) -> bool:
     place = (finding.check, finding.line)
-    return place not in asked or (finding.severity is not Severity.INFO and asked[place] != finding.found)
+    said = (finding.expected, finding.found)
+    return place not in asked or (finding.severity is not Severity.INFO and asked[place] != said)
 
 
 def exception_row(finding: Finding) -> ReceiptException:

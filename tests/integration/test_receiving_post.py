@@ -287,6 +287,22 @@ async def test_a_notice_that_a_receipt_completed_is_complete_again(sessions, box
     assert await there() == ("posted", None, "received", 3)
 
 
+async def test_an_excess_over_an_order_that_shrank_since_is_asked_about_again(sessions, box, demo, story, clock) -> None:
+    async with sessions.write() as session:
+        await session.execute(update(OrderLine).values(quantity=Decimal(100), unit="kg"))
+    story.whole("150.000")
+    await run(sessions, box)
+    given = {"ref": REF, "version": None}
+    (row,) = [each for each in (await receipt_of(sessions)).exceptions if each.check == "over_tolerance"]
+    await decide_exception(sessions, exception=row.id, decision="accept", taken=Taken(NOA, clock.now, "agreed"), **given)
+    async with sessions.write() as session:
+        await session.execute(update(OrderLine).values(quantity=Decimal(10)))
+    with pytest.raises(GuardFailed, match="new_findings"):
+        await post(sessions, taken=Taken(NOA, clock.now), **given)
+    (row,) = [each for each in (await receipt_of(sessions)).exceptions if each.check == "over_tolerance"]
+    assert row.decision is None
+
+
 async def test_two_boxes_receive_one_order_away_from_each_other_and_nothing_is_lost(
     sessions, make_box, make_story, box, demo, story, clock
 ) -> None:
