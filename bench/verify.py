@@ -51,8 +51,10 @@ class Writer:
     entries: list[bytes] = field(default_factory=list)
     sent: int = 0
 
+    number: int = 0
+
     def __post_init__(self) -> None:
-        self.box = new_box_id(1_700_000_000_000, bytes(10))
+        self.box = new_box_id(1_700_000_000_000, bytes([self.number] * 10))
         self.spki = signing.spki(self.key.public_key())
         self.write(RunEntry(**self.stamp(), fw="bench"))
         self.write(AnchorEntry(**self.stamp(), srv_time=NOW.isoformat(), rtt_ns=40_000_000))
@@ -71,8 +73,8 @@ class Writer:
     def scan(self, value: str, **details: str) -> str:
         return self.reading(value, device="scanner-1", driver="serial-scanner", kind="code", value=value, details=details)
 
-    def receipt(self, lines: int) -> None:
-        """A clean one, every value read by a device."""
+    def receipt(self, lines: int, document: str | None = None) -> str:
+        """A clean one, every value read by a device; its job's id. An empty `document` is none: a person is asked."""
         job, steps = str(uuid.uuid4()), 0
 
         def step(payload: ReceiveStep) -> None:
@@ -85,9 +87,11 @@ class Writer:
             self.write(entry)
             steps += 1
 
-        order, note = self.scan("PO-2026-0041"), self.scan(f"DN-{lines}")
-        document = FieldValue(value=f"DN-{lines}", mode="device", reading=note)
-        step(Open(order="PO-2026-0041", supplier="SUP-014", document=document, scan=order))
+        number_of_note = f"DN-{lines}" if document is None else document
+        order, given_note = self.scan("PO-2026-0041"), None
+        if number_of_note:
+            given_note = FieldValue(value=number_of_note, mode="device", reading=self.scan(number_of_note))
+        step(Open(order="PO-2026-0041", supplier="SUP-014", document=given_note, scan=order))
         for number in range(1, lines + 1):
             text, lot = "0107290001234563", f"L-{lines}-{number}"
             details = {"gtin": "07290001234563", "ai.10": lot, "expiry": "2027-03-01"}
@@ -101,6 +105,7 @@ class Writer:
             step(Amount(line=number, quantity=FieldValue(value="0.010", unit="kg", mode="device", reading=weight)))
             step(Confirm(line=number))
         step(Finish(lines=list(range(1, lines + 1))))
+        return job
 
     def frames(self) -> list[bytes]:
         """What was not sent yet."""

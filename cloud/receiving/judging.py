@@ -224,7 +224,7 @@ async def complete(session: AsyncSession, receipt: Receipt, taken: Taken) -> Map
         select(OrderLine)
         .where(OrderLine.order_id == receipt.order_id, OrderLine.line.in_(closing), OrderLine.closed.is_(False))
         .order_by(OrderLine.id)
-        .with_for_update(of=OrderLine)
+        .with_for_update(of=OrderLine, key_share=True)
     )
     short = [row for row in rows if row.received < row.quantity]
     for row in short:

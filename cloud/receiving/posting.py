@@ -54,7 +54,7 @@ async def lock_order_lines(session: AsyncSession, receipt: Receipt) -> list[Orde
         select(OrderLine)
         .where(OrderLine.id.in_(wanted))
         .order_by(OrderLine.id)
-        .with_for_update(of=OrderLine)
+        .with_for_update(of=OrderLine, key_share=True)
         .execution_options(populate_existing=True)
     )
     return list(rows)

@@ -210,12 +210,31 @@ async def _chunk(work: _Round, run: Ready) -> int:
                 await _drop(desk, row)
             else:
                 await _take(desk, row)
+            if _ends_a_job(row):
+                reached = row.seq + 1
+                break
         passed = max(reached - cursor.next_seq, 0)
         cursor.next_seq += passed
     work.drafts.keep(desk.jobs)
     if passed:
         work.moved.add(run.box)
     return passed
+
+
+def _ends_a_job(row: JournalEntry) -> bool:
+    """Whether something may have been posted with it. Then the transaction ends: it holds order lines and quants, and two that
+    post several records each, in their own orders, would wait for each other (PostgreSQL ends one of them)."""
+    if row.kind != "step":
+        return False
+    try:
+        entry = parse(row.content)
+    except TextFault:
+        return False
+    return isinstance(entry, StepEntry) and entry.step in ENDS
+
+
+ENDS = frozenset({"finish", "abandon", "moved", "passed"})
+"""Steps with which stock moves or a job is closed."""
 
 
 @dataclass(frozen=True, slots=True)

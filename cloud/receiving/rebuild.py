@@ -84,7 +84,7 @@ async def rebuild(sessions: Sessions, taken: Taken, *, takers: Takers = NO_TAKER
         for table in MADE_AGAIN:
             await session.execute(delete(table))
         await _forget_faults(session)
-        notices = await forget_received(session)
+        notices = await forget_received(session, taken)
         await session.execute(update(OrderLine).where(OrderLine.id.in_(closed)).values(closed=False, closed_reason=None))
         await session.execute(update(OrderLine).values(received=0))
         await session.execute(update(Branch).where(Branch.read_as == OVERLAP).values(looked_at=False))
@@ -98,7 +98,7 @@ async def rebuild(sessions: Sessions, taken: Taken, *, takers: Takers = NO_TAKER
     while await complete_ready(quiet, taken.at):
         pass
     async with quiet.write() as session:
-        await complete_again(session, notices)
+        await complete_again(session, notices, taken)
     async with sessions.write() as session:
         await append_event(session, taken, action="rebuild", kind="projection", ref="receiving", changes={"entries": passed})
     return passed

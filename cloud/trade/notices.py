@@ -107,20 +107,22 @@ async def note_received(session: AsyncSession, notice_uid: str, lines: Iterable[
         await transition(session, NOTICE, notice, "reopen", _itself(taken))
 
 
-async def forget_received(session: AsyncSession) -> list[str]:
+async def forget_received(session: AsyncSession, taken: Taken) -> list[str]:
     """All amounts back to nothing: for making receipts again, which tells them anew. Notices that were complete await goods
     again (gives their uids, for `complete_again`): that very receipts completed them stands against none. Other states stay."""
     await session.execute(update(NoticeLine).values(received=Decimal(0)))
-    complete = list(await session.scalars(select(Notice.uid).where(Notice.state == "received")))
-    await session.execute(update(Notice).where(Notice.state == "received").values(state="receiving"))
-    return complete
+    complete = list(await session.scalars(select(Notice).where(Notice.state == "received").order_by(Notice.id)))
+    for notice in complete:
+        await transition(session, NOTICE, notice, "reopen", _itself(taken))
+    return [notice.uid for notice in complete]
 
 
-async def complete_again(session: AsyncSession, uids: Iterable[str]) -> None:
+async def complete_again(session: AsyncSession, uids: Iterable[str], taken: Taken) -> None:
     """Those of the notices that receipts did not complete are complete again as somebody said."""
-    await session.execute(
-        update(Notice).where(Notice.uid.in_(list(uids)), Notice.state == "receiving").values(state="received")
-    )
+    for uid in uids:
+        notice = await _locked(session, uid)
+        if notice is not None and notice.state == "receiving":
+            await transition(session, NOTICE, notice, "complete", _itself(taken))
 
 
 async def _locked(session: AsyncSession, uid: str) -> Notice | None:

@@ -12,7 +12,7 @@ from cloud.ingest.models import Lost
 from cloud.ingest.receive import receive_frame
 from cloud.kernel.actor import Actor, Taken
 from cloud.kernel.models import Event
-from cloud.receiving.decisions import post
+from cloud.receiving.decisions import decide_exception, post
 from cloud.receiving.models import ProjectionFault, Receipt
 from cloud.receiving.projection import project_all
 from sync_protocol.answers import Ack, Refused
@@ -181,17 +181,20 @@ async def test_receipt_that_waits_for_a_decision_is_not_posted_while_its_journal
     older = box.start((trunk, 0))
     story.open(document="DN-1")
     story.chicken("1.000")
-    story.chicken("1.000")
+    story.chicken("1.000", lot=None)
     story.finish(1, 2)
     await _send(sessions, box, older)
     await project_all(sessions)
     newer = box.start((trunk, 0))
     await _send(sessions, box, newer)
-    async with sessions.write() as session:
-        receipt = (await session.scalars(select(Receipt))).one()
-        receipt.state = "check"  # as if it had waited for a person
-    await _goes_on(sessions, box, older)
     taken = Taken(NOA, clock.now, "fine")
+    async with sessions.read() as session:
+        receipt = (await session.scalars(select(Receipt))).one()
+        assert receipt.state == "check"
+        asked = [row.id for row in receipt.exceptions if row.severity == "decision"]
+    for number in asked:
+        await decide_exception(sessions, ref=receipt.ref, exception=number, decision="accept", taken=taken, version=None)
+    await _goes_on(sessions, box, older)
     with pytest.raises(GuardFailed, match="journal_held"):
         await post(sessions, ref=receipt.ref, taken=taken, version=None)
     await _decide(sessions, "older", "release")

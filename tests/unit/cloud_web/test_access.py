@@ -16,6 +16,7 @@ from tests.unit.cloud_web.office import PASSWORD, Refs
 Token = Callable[[str], str]
 
 PUBLIC = {
+    "/v/{uid}",
     "/sign-in",
     "/api/sign-in",
     "/sign-in/passkey/begin",
