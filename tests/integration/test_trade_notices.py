@@ -129,7 +129,7 @@ async def test_a_notice_that_nobody_knows_holds_nothing_up(house: Trading) -> No
 async def test_amounts_are_told_anew_after_they_were_forgotten(house: Trading) -> None:
     await tell(house, "NT-2026-0011", ("1", "80", "kg"))
     async with house.sessions.write() as session:
-        await forget_received(session)
+        await forget_received(session, SYSTEM)
         assert set(await session.scalars(select(NoticeLine.received))) == {Decimal(0)}
     assert await tell(house, "NT-2026-0011", ("1", "80", "kg")) == ("receiving", [80, 0, 0])
 
@@ -138,10 +138,10 @@ async def test_what_somebody_called_complete_stays_so_when_receipts_are_made_aga
     await tell(house, "NT-2026-0011", ("1", "80", "kg"))
     await house.do("notice", "NT-2026-0011", "complete")
     async with house.sessions.write() as session:
-        complete = await forget_received(session)
+        complete = await forget_received(session, SYSTEM)
     assert (await house.get("notice", "NT-2026-0011")).state == "receiving"
     async with house.sessions.write() as session:
-        await complete_again(session, complete)
+        await complete_again(session, complete, SYSTEM)
     assert (await house.get("notice", "NT-2026-0011")).state == "received"
 
 
