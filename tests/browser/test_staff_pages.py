@@ -133,7 +133,7 @@ def addresses(site: StaffSite) -> list[str]:
 
 
 def open_proofs(page: Page) -> None:
-    page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
+    page.evaluate("document.querySelectorAll('main details').forEach(one => one.open = true)")
 
 
 def test_pages_are_accessible_and_fit_the_screen(page: Page, site: StaffSite, locale: str) -> None:
