@@ -6,8 +6,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from cloud.db.base import Base
 from cloud.errors import Refused
 from cloud.masters.models import Location, Product
+from sync_protocol.places import INTERNAL
 
-INSIDE = frozenset({"stock", "receiving", "quarantine", "rejected", "transit"})
+INSIDE = INTERNAL
 """Usages of places that are somewhere: they never hold less than nothing."""
 
 LEDGER = frozenset({"move", "quant"})
