@@ -161,10 +161,12 @@ class _Reader:
     def _options(self, value: object, path: Path) -> Iterable[Option]:
         if isinstance(value, list):
             value = dict.fromkeys(str(one) for one in value)
-        for key, label in self._mapping(value, path).items():
+        for named, label in self._mapping(value, path).items():
+            # YAML reads a bare yes, no or 5 as something else than text.
+            key = str(named)
             place = (*path, key)
-            if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,60}", key):
-                self.fault(place, "key", "an option's key is letters, digits, _ . + -")
+            if not isinstance(named, str) or not re.fullmatch(r"[A-Za-z0-9_.+-]{1,60}", key):
+                self.fault(place, "key", "an option's key is letters, digits, _ . + -, in quotes where it is a word of YAML")
             archived = isinstance(label, dict) and label.get("archived") is True
             said = {name: text for name, text in label.items() if name != "archived"} if isinstance(label, dict) else label
             yield Option(key, self._label(said or key, place), archived)
