@@ -25,7 +25,7 @@ from cloud.transfers.machine import by_program
 from cloud.transfers.models import CountLine, CountSheet, StockJob
 from cloud.transfers.moving import paper_number
 from cloud.transfers.rules import fresh_ref
-from cloud.transfers.steps import done_at, is_new, job_of, keep_step, missing_steps, read_step, steps_of, taken_by
+from cloud.transfers.steps import awaited_of, done_at, is_new, job_of, keep_step, missing_steps, read_step, steps_of, taken_by
 from sync_protocol.entries import StepEntry
 from sync_protocol.movements import CountDone, Counted, CountOpen
 from sync_protocol.steps import Abandon
@@ -48,11 +48,7 @@ class Counter:
 
     async def awaited(self, session: AsyncSession, received: Received, step: StepEntry) -> int:
         """As the JobTaker's. Raises StepFault."""
-        read_step(step)
-        job = await session.get(StockJob, step.job)
-        if job is not None and job.box_id != received.box:
-            raise StepFault("job_of_another_box", job.document)
-        return 0 if job is None else job.next_n
+        return await awaited_of(session, received, step)
 
     async def take(self, session: AsyncSession, received: Received, step: StepEntry) -> None:
         """As the JobTaker's. Raises StepFault."""

@@ -19,7 +19,7 @@ from cloud.transfers.asking import Asking
 from cloud.transfers.machine import TRANSFER, TRANSFER_LINE, by_program, settle
 from cloud.transfers.models import INTERNAL, PUT_AWAY, SERIES, CountSheet, StockJob, Transfer, TransferLine
 from cloud.transfers.rules import fresh_ref
-from cloud.transfers.steps import done_at, is_new, job_of, keep_step, missing_steps, read_step, taken_by
+from cloud.transfers.steps import awaited_of, done_at, is_new, job_of, keep_step, missing_steps, read_step, taken_by
 from sync_protocol import movements
 from sync_protocol.entries import StepEntry
 from sync_protocol.movements import Done, Moved, MoveOpen
@@ -33,11 +33,7 @@ class Mover:
 
     async def awaited(self, session: AsyncSession, received: Received, step: StepEntry) -> int:
         """As the JobTaker's. Raises StepFault."""
-        read_step(step)
-        job = await session.get(StockJob, step.job)
-        if job is not None and job.box_id != received.box:
-            raise StepFault("job_of_another_box", job.document)
-        return 0 if job is None else job.next_n
+        return await awaited_of(session, received, step)
 
     async def take(self, session: AsyncSession, received: Received, step: StepEntry) -> None:
         """As the JobTaker's. Raises StepFault."""

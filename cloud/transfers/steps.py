@@ -155,3 +155,12 @@ def done_at(step: StepEntry, received_at: datetime) -> datetime:
     """When the step was done by the box's clock, where something set that and it is not ahead; else when it was received."""
     wall = None if step.clk.s == "none" else from_wall_ns(step.wall_ns)
     return received_at if wall is None else min(wall, received_at)
+
+
+async def awaited_of(session: AsyncSession, received: Received, step: StepEntry) -> int:
+    """The number of the step that a job awaits, as a JobTaker says it. Raises StepFault."""
+    read_step(step)
+    job = await session.get(StockJob, step.job)
+    if job is not None and job.box_id != received.box:
+        raise StepFault("job_of_another_box", job.document)
+    return 0 if job is None else job.next_n
