@@ -57,7 +57,17 @@ class Kind(StrEnum):
     PERCENT = "percent"
     LENGTH = "length"
     TEMPERATURE = "temperature"
+    HUMIDITY = "humidity"
+    PRESSURE = "pressure"
+    FORCE = "force"
+    ANGLE = "angle"
+    BATTERY = "battery"
+    """Charge of the device itself, in percent."""
+    QUANTITY = "quantity"
+    """A measured value of another kind (power, voltage, flow...); the unit says which."""
     CODE = "code"
+    IMAGE = "image"
+    """A still picture; the value is its SHA-256 in hexadecimal."""
 
 
 class Flag(StrEnum):
@@ -73,6 +83,16 @@ class Flag(StrEnum):
     UNDERLOAD = "underload"
     OUT_OF_CALIBRATION = "out_of_calibration"
     NO_READ = "no_read"
+    NOT_ZEROED = "not_zeroed"
+    """No zero was taken since the device was switched on: the digits mean nothing yet."""
+    STATUS = "status"
+    """The device told how it is and no value."""
+    TOTAL = "total"
+    """A sum that the device printed over several weighings; not what lies on it."""
+    REMOVED = "removed"
+    """The last weighing said again after its load was taken off."""
+    UNAVAILABLE = "unavailable"
+    """The device has no value now (no sensor, probe broken, cell error); `details["fault"]` says why where it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +156,15 @@ class Malformed:
     raw: bytes
 
 
-Event = Acknowledged | Identity | Refused | Malformed
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The device told how it is in words of its own (diagnostics, a mode, a label of its menu); no value, nothing refused."""
+
+    text: str
+    raw: bytes
+
+
+Event = Acknowledged | Identity | Refused | Malformed | Status
 Decoded = Reading | Event
 
 
@@ -151,7 +179,15 @@ class Codec(Protocol):
         ...
 
     def poll(self, now_ns: int) -> bytes | None:
-        """Bytes to send now, or None. Called at least every 50 ms; also where an overdue answer is noticed."""
+        """Bytes to send now, or None. Called when `due_ns` says so and after every receipt; also where silence is noticed."""
+        ...
+
+    def due_ns(self, now_ns: int) -> int | None:
+        """When `poll`, `overdue` or an empty `receive` may next have something to say, if no byte comes before.
+
+        May be in the past (now). None: nothing happens until bytes come or a command is given. Nobody looks at the codec
+        between, so a time that is not given here is a time that is missed.
+        """
         ...
 
     def overdue(self, now_ns: int) -> bool:
@@ -168,7 +204,11 @@ class Codec(Protocol):
 
 
 class Transport(Protocol):
-    """Moves bytes. Opening, reading and writing raise LinkLost and nothing else."""
+    """Moves bytes. Opening, reading and writing raise LinkLost and nothing else.
+
+    Links that carry messages (Modbus, Bluetooth, MQTT, HID reports, key events) move each one in an envelope
+    (`drivers.envelope`), so that a codec sees one stream of bytes whatever it came over, and raw bytes say where they are from.
+    """
 
     async def open(self) -> None: ...
 
@@ -198,6 +238,37 @@ class Tier(StrEnum):
     GOLD = "gold"
 
 
+class Mode(StrEnum):
+    """How a device comes to speak."""
+
+    POLL = "poll"
+    """One question, one answer."""
+    STREAM = "stream"
+    """Several frames a second, unasked."""
+    AUTOPRINT = "autoprint"
+    """Once for each load, key or scan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """How an unknown port is asked whether this device is there. What is sent never changes a measurement.
+
+    `send` is empty for a device that speaks by itself: then it is only listened to. `recognises` judges everything that came
+    within `wait_ms`; it is True only for what no other driver's device would send. `undo` goes out when it was not
+    recognised, for devices to which the question meant something else.
+    """
+
+    send: bytes
+    recognises: Callable[[bytes], bool]
+    order: int
+    """Lower is asked first. Single letters come before words: to a device that knows letters only, each letter of a word is
+    a command."""
+    wait_ms: int = 300
+    undo: bytes = b""
+    lines: tuple[str, ...] = ()
+    """Line settings to try, as `9600-8N1`; those of `serial_defaults` when empty."""
+
+
 @dataclass(frozen=True, slots=True)
 class DriverInfo:
     """What a person and the configuration need to know of a driver."""
@@ -206,7 +277,7 @@ class DriverInfo:
     title: str
     kinds: frozenset[Kind]
     transports: tuple[str, ...]
-    """Of `serial`, `tcp`: how the device may be connected."""
+    """Of `drivers.transports.KINDS`: how the device may be connected."""
     models: tuple[str, ...]
     sources: tuple[str, ...]
     """Manual and page, one a line."""
@@ -214,8 +285,13 @@ class DriverInfo:
     """`baudrate`, `bytesize`, `parity`, `stopbits` of the devices as shipped."""
     commands: tuple[str, ...] = ()
     tier: Tier = Tier.NONE
-    probe: bytes | None = None
-    """Bytes that identify the device without changing a measurement, or None where none are safe."""
+    modes: tuple[Mode, ...] = (Mode.POLL,)
+    probe: Probe | None = None
+    """None where nothing is safe to send, or nothing that comes back would be certain."""
+    notes: tuple[str, ...] = ()
+    """What whoever installs one should know, a sentence each; shown on the page of devices."""
+    unofficial: bool = False
+    """The protocol was found out by others and never published: a new firmware may change it."""
 
 
 @dataclass(frozen=True, slots=True)

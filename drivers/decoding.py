@@ -1,17 +1,22 @@
 """What a capture means: raw bytes or a code's text of a named protocol to descriptions. Never raises."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from drivers.api import Decoded, Driver, SettingsFault
-from drivers.framing import without_parity
+from drivers.api import SettingsFault
+from drivers.ble import offered as ble
+from drivers.captures import MAX_WIRE, CaptureFault, Decoder, frames, wire_bytes
+from drivers.gauges import offered as gauges
+from drivers.modbus import offered as modbus
+from drivers.mqtt import offered as mqtt
+from drivers.profiles import offered as profiles
+from drivers.scales.lab import offered as lab
 from drivers.scales.mt_sics import DRIVER as MT_SICS
+from drivers.scales.pos import offered as pos
+from drivers.scales.streams import offered as streams
 from drivers.scanners import aim, gs1, gtin, meaning
 from drivers.scanners.meaning import Meaning
 from drivers.scanners.serial_reader import DRIVER as SERIAL_SCANNER
-from drivers.vocabulary import Described, describe, describe_meaning, fault
-
-MAX_WIRE = 1 << 20
-"""Bytes or characters of one capture. A day of a busy scale is split into lines by whoever recorded it."""
+from drivers.vocabulary import Described, describe_meaning, fault
 
 PARAMS = frozenset(
     {
@@ -60,10 +65,6 @@ PARAMS = frozenset(
 """Everything that captures may carry beside their bytes, for all protocols; one that a protocol has no use for is ignored."""
 
 
-class _CaptureFault(ValueError):
-    """The capture cannot be read as what it says it is; never leaves this module."""
-
-
 def protocols() -> tuple[str, ...]:
     """What `decode` knows, sorted."""
     return tuple(sorted(_DECODERS))
@@ -83,59 +84,23 @@ def decode(protocol: str, wire: Mapping[str, object], params: Mapping[str, objec
         return [fault(f"unknown parameter {unknown[0][:40]!r}")]
     try:
         return decoder(wire, given)
-    except (_CaptureFault, SettingsFault, gs1.ElementFault, gtin.NumberFault) as exc:
+    except (CaptureFault, SettingsFault, gs1.ElementFault, gtin.NumberFault) as exc:
         return [fault(str(exc))]
-
-
-def _bytes(wire: Mapping[str, object], params: Mapping[str, object]) -> bytes:
-    data = _wire_bytes(wire)
-    parity = params.get("parity_bit7")
-    if parity is None:
-        return data
-    if parity not in {"even", "odd"}:
-        raise _CaptureFault("parity_bit7 is even or odd")
-    stripped = without_parity(data, str(parity))
-    if stripped is None:
-        raise _CaptureFault(f"a byte does not carry {parity} parity in bit 7")
-    return stripped
-
-
-def _wire_bytes(wire: Mapping[str, object]) -> bytes:
-    match wire.get("hex"), wire.get("text"):
-        case str(digits), None:
-            try:
-                data = bytes.fromhex(digits)
-            except ValueError as exc:
-                raise _CaptureFault("hex holds something other than pairs of hex digits") from exc
-        case None, str(text):
-            data = _encoded(text)
-        case _:
-            raise _CaptureFault("one of hex and text is expected, as a string")
-    if len(data) > MAX_WIRE:
-        raise _CaptureFault(f"more than {MAX_WIRE} bytes")
-    return data
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogatepass")
 
 
 def _tagged(wire: Mapping[str, object], params: Mapping[str, object]) -> aim.Tagged:
     """A code's text. In `raw` the identifier stands beside it; in bytes it stands in front."""
     if "raw" not in wire:
-        data = _wire_bytes(wire)
+        data = wire_bytes(wire)
         try:
             return aim.split(data.decode().rstrip("\r\n"))
         except UnicodeDecodeError as exc:
-            raise _CaptureFault("the text is not utf-8") from exc
+            raise CaptureFault("the text is not utf-8") from exc
     raw, symbology_id = wire["raw"], wire.get("symbology_id")
     if not isinstance(raw, str) or len(raw) > MAX_WIRE:
-        raise _CaptureFault(f"raw is a text of at most {MAX_WIRE} characters")
+        raise CaptureFault(f"raw is a text of at most {MAX_WIRE} characters")
     if symbology_id is not None and not (isinstance(symbology_id, str) and aim.is_identifier(symbology_id)):
-        raise _CaptureFault("symbology_id is no AIM identifier")
+        raise CaptureFault("symbology_id is no AIM identifier")
     for separator in _separators(params):
         raw = raw.replace(separator, gs1.GS)
     return aim.Tagged(symbology_id, raw)
@@ -144,27 +109,14 @@ def _tagged(wire: Mapping[str, object], params: Mapping[str, object]) -> aim.Tag
 def _separators(params: Mapping[str, object]) -> list[str]:
     given = params.get("separators", [])
     if not isinstance(given, str | list | tuple) or any(not isinstance(char, str) or len(char) != 1 for char in given):
-        raise _CaptureFault("separators are single characters")
+        raise CaptureFault("separators are single characters")
     return list(given)
-
-
-def _settings(driver: Driver, params: Mapping[str, object]) -> dict[str, object]:
-    """Those parameters that are settings of the driver."""
-    return {name: value for name, value in params.items() if name in driver.settings.model_fields}
-
-
-def _frames(driver: Driver) -> Callable[[Mapping[str, object], Mapping[str, object]], list[Described]]:
-    def run(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
-        found: list[Decoded] = list(driver.decode(_bytes(wire, params), _settings(driver, params)))
-        return [describe(decoded) for decoded in found] or [fault("no frame")]
-
-    return run
 
 
 def _element_string(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
     tagged = _tagged(wire, params)
     if tagged.content not in {None, aim.Content.ELEMENT_STRINGS}:
-        raise _CaptureFault(f"{tagged.symbology_id} does not carry element strings")
+        raise CaptureFault(f"{tagged.symbology_id} does not carry element strings")
     if meaning.COMPOSITE in tagged.text:
         found = meaning.interpret(aim.Tagged("]C1", tagged.text))
     else:
@@ -183,7 +135,7 @@ def _ean_upc(wire: Mapping[str, object], params: Mapping[str, object]) -> list[D
     else:
         found = meaning.interpret(tagged)
     if found.gtin is None and found.sscc is None and found.fault is None:
-        raise _CaptureFault("no trade item number")
+        raise CaptureFault("no trade item number")
     return [describe_meaning(found, tagged.text)]
 
 
@@ -192,17 +144,25 @@ def _sscc(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Desc
     if tagged.symbology_id is None and len(tagged.text) == 18:
         return [{"sscc": gtin.sscc(tagged.text)}]
     if tagged.content not in {None, aim.Content.ELEMENT_STRINGS}:
-        raise _CaptureFault(f"{tagged.symbology_id} does not carry an SSCC")
+        raise CaptureFault(f"{tagged.symbology_id} does not carry an SSCC")
     found = meaning.elements(tagged.text)
     if found.sscc is None:
-        raise _CaptureFault("no SSCC among the element strings")
+        raise CaptureFault("no SSCC among the element strings")
     return [{**describe_meaning(found, tagged.text), "sscc": found.sscc}]
 
 
-_DECODERS: dict[str, Callable[[Mapping[str, object], Mapping[str, object]], list[Described]]] = {
-    "mt-sics": _frames(MT_SICS),
-    "serial-scanner": _frames(SERIAL_SCANNER),
+_DECODERS: dict[str, Decoder] = {
+    "mt-sics": frames(MT_SICS),
+    "serial-scanner": frames(SERIAL_SCANNER),
     "gs1-element-string": _element_string,
     "ean-upc": _ean_upc,
     "sscc": _sscc,
+    **pos.DECODERS,
+    **lab.DECODERS,
+    **streams.DECODERS,
+    **modbus.DECODERS,
+    **ble.DECODERS,
+    **gauges.DECODERS,
+    **mqtt.DECODERS,
+    **profiles.DECODERS,
 }

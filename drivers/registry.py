@@ -3,17 +3,38 @@
 Importing this module loads no stranger; `load_entry_points` does, when asked.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 
 from drivers.api import Driver, SettingsFault
+from drivers.ble import offered as ble
+from drivers.gauges import offered as gauges
+from drivers.modbus import offered as modbus
+from drivers.mqtt import offered as mqtt
+from drivers.profiles import offered as profiles
+from drivers.scales.lab import offered as lab
 from drivers.scales.mt_sics import DRIVER as MT_SICS
-from drivers.scanners.serial_reader import DRIVER as SERIAL_SCANNER
+from drivers.scales.pos import offered as pos
+from drivers.scales.streams import offered as streams
+from drivers.scanners import offered as scanners
 
 GROUP = "tallybox.drivers"
 
-BUILT_IN: tuple[Driver, ...] = (MT_SICS, SERIAL_SCANNER)
+AREAS: Mapping[str, tuple[Driver, ...]] = {
+    "lab": (MT_SICS, *lab.DRIVERS),
+    "pos": pos.DRIVERS,
+    "streams": streams.DRIVERS,
+    "modbus": modbus.DRIVERS,
+    "scanners": scanners.DRIVERS,
+    "gauges": gauges.DRIVERS,
+    "ble": ble.DRIVERS,
+    "mqtt": mqtt.DRIVERS,
+    "profiles": profiles.DRIVERS,
+}
+"""The catalogue in the order in which people read it."""
+
+BUILT_IN: tuple[Driver, ...] = tuple(driver for drivers in AREAS.values() for driver in drivers)
 
 _known: dict[str, Driver] = {driver.info.name: driver for driver in BUILT_IN}
 

@@ -7,7 +7,7 @@ Faults: `error` with `reason`, and with `device_error` where the device itself r
 
 from decimal import Decimal
 
-from drivers.api import Acknowledged, Decoded, Flag, Identity, Kind, Malformed, Reading, Refused
+from drivers.api import Acknowledged, Decoded, Flag, Identity, Kind, Malformed, Reading, Refused, Status
 from drivers.scanners.meaning import Meaning
 from sync_protocol.quantity import plain
 
@@ -42,6 +42,40 @@ DERIVED = (
     "count",
 )
 
+DETAIL_TRUTHS = (
+    "tare_active",
+    "preset_tare",
+    "high_resolution",
+    "below_minimum",
+    "print_request",
+    "keyboard_tare",
+    "off_scale",
+)
+"""Details that are `true` or `false`."""
+
+DETAIL_TEXTS = (
+    "comparator",
+    "device_id",
+    "address",
+    "mode",
+    "unit_price_raw",
+    "price_raw",
+    "timestamp",
+    "user_id",
+    "tolerance",
+    "pieces",
+    "variable",
+    "fault",
+    "repaired",
+    "company_internal",
+    "width",
+    "height",
+)
+"""Details that are text."""
+
+DETAIL_NUMBERS = ("impedance",)
+"""Details that are whole numbers."""
+
 WORDS = frozenset(
     {
         "value",
@@ -55,8 +89,8 @@ WORDS = frozenset(
         "zero",
         "gross",
         "net",
-        "preset_tare",
         "power_up",
+        "removed",
         "ais",
         "derived",
         "gtin",
@@ -68,11 +102,14 @@ WORDS = frozenset(
         "reason",
         "device_error",
         "warning",
+        *DETAIL_TRUTHS,
+        *DETAIL_TEXTS,
+        *DETAIL_NUMBERS,
     }
 )
 """Every key that `describe` may give."""
 
-_KINDS = {Kind.COUNT: "count", Kind.PERCENT: "percent", Kind.LENGTH: "length", Kind.TEMPERATURE: "temperature"}
+_KINDS = {kind: kind.value for kind in Kind if kind not in {Kind.MASS, Kind.CODE}}
 _NUMBERS = ("gross", "net")
 
 
@@ -85,6 +122,8 @@ def describe(decoded: Decoded) -> Described:
             return {"error": True, "device_error": code, "reason": reason}
         case Acknowledged():
             return {"kind": "ack"}
+        case Status(text=text):
+            return {"kind": "status", "text": text}
         case Identity(text=text, power_up=power_up):
             return {"kind": "identity", "text": text} | ({"power_up": True} if power_up else {})
         case Reading(kind=Kind.CODE):
@@ -137,7 +176,7 @@ def _measured(reading: Reading) -> Described:
     found: Described = {
         "value": plain(reading.value) if isinstance(reading.value, Decimal) else reading.value,
         "unit": UNIT_WORDS.get(reading.unit, reading.unit) if usable and reading.unit is not None else None,
-        "stable": reading.stable if usable else None,
+        "stable": reading.stable if usable or Flag.STATUS in reading.flags else None,
         "tare": reading.details.get("tare"),
         "overload": Flag.OVERLOAD in reading.flags,
         "kind": _kind(reading),
@@ -147,12 +186,23 @@ def _measured(reading: Reading) -> Described:
     if Flag.ZERO in reading.flags:
         found["zero"] = True
     found |= {name: reading.details[name] for name in _NUMBERS if name in reading.details}
-    if "preset_tare" in reading.details:
-        found["preset_tare"] = reading.details["preset_tare"] == "true"
+    if Flag.NOT_ZEROED in reading.flags:
+        found["power_up"] = True
+    if "removed" in reading.details:
+        found["removed"] = reading.details["removed"] == "true"
+    if Flag.STATUS in reading.flags and Flag.NET in reading.flags:
+        found["net"] = True
+    found |= {name: reading.details[name] == "true" for name in DETAIL_TRUTHS if name in reading.details}
+    found |= {name: reading.details[name] for name in DETAIL_TEXTS if name in reading.details}
+    found |= {name: int(reading.details[name]) for name in DETAIL_NUMBERS if name in reading.details}
     return found
 
 
 def _kind(reading: Reading) -> str:
+    if Flag.STATUS in reading.flags:
+        return "status"
+    if Flag.TOTAL in reading.flags:
+        return "total"
     if reading.kind in _KINDS:
         return _KINDS[reading.kind]
     for flag in (Flag.TARE, Flag.NET, Flag.GROSS):

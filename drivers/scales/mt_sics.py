@@ -18,6 +18,8 @@ from drivers.api import (
     Identity,
     Kind,
     Malformed,
+    Mode,
+    Probe,
     Reading,
     Settings,
     SettingsFault,
@@ -138,6 +140,13 @@ class MtSicsCodec:
         self._owed = _Owed(_ASK, "weight", now_ns)
         return b"SI\r\n"
 
+    def due_ns(self, now_ns: int) -> int | None:
+        """The next question, or the end of an answer's time."""
+        owed = self._owed
+        if owed is not None and not (self._silent and owed.command is _ASK and not self._stream):
+            return now_ns if owed.since_ns is None else owed.since_ns + owed.command.timeout_ns + 1
+        return now_ns if self._stream or self._next_ns is None else self._next_ns
+
     def overdue(self, now_ns: int) -> bool:
         """True from the time-out of an unanswered question until the next valid line."""
         return self._silent or (self._owed is not None and self._owed.late(now_ns))
@@ -242,6 +251,11 @@ def _decode(capture: bytes, values: Mapping[str, object]) -> Sequence[Decoded]:
     return [_line(frame).decoded for frame in ([*found, rest] if rest is not None else found)]
 
 
+def _recognises(answer: bytes) -> bool:
+    """A weight with its status letter and unit. `ES` alone is not enough: Ohaus and Radwag say it too."""
+    return any(isinstance(item, Reading) and item.value is not None for item in _decode(answer, {}))
+
+
 DRIVER = Driver(
     info=DriverInfo(
         name="mt-sics",
@@ -262,7 +276,9 @@ DRIVER = Driver(
         serial_defaults={"baudrate": 9600, "bytesize": 8, "parity": "N", "stopbits": 1},
         commands=tuple(COMMANDS),
         tier=Tier.BRONZE,
-        probe=b"SI\r\n",
+        modes=(Mode.POLL, Mode.STREAM),
+        # After the single letters and before A&D's: `SI` is answered or gives ES, and asks for nothing but the weight.
+        probe=Probe(b"SI\r\n", _recognises, order=40),
     ),
     settings=MtSicsSettings,
     make_codec=_make_codec,

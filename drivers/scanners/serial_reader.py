@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, field_validator
 
-from drivers.api import Codec, Decoded, Driver, DriverInfo, Flag, Kind, Malformed, Reading, Settings, SettingsFault, Tier
+from drivers.api import Codec, Decoded, Driver, DriverInfo, Flag, Kind, Malformed, Mode, Reading, Settings, SettingsFault, Tier
 from drivers.framing import PARITIES, Frame, FrameBuffer, parity_of, with_parity
 from drivers.scanners.aim import CONTENTS, Content, Tagged, split
 from drivers.scanners.gs1 import GS
@@ -107,6 +107,10 @@ class SerialReaderCodec:
     def poll(self, now_ns: int) -> bytes | None:  # noqa: ARG002 - the contract's signature
         """Readers are never asked."""
         return None
+
+    def due_ns(self, now_ns: int) -> int | None:  # noqa: ARG002 - the contract's signature
+        """The end of the silence that ends a code, where codes end so."""
+        return None if self._suffix or not len(self._frames) else self._heard_ns + self._idle_ns
 
     def overdue(self, now_ns: int) -> bool:  # noqa: ARG002 - the contract's signature
         """A reader that says nothing has nothing to say."""
@@ -236,6 +240,7 @@ DRIVER = Driver(
         ),
         serial_defaults={"baudrate": 9600, "bytesize": 8, "parity": "N", "stopbits": 1},
         commands=(),
+        modes=(Mode.AUTOPRINT,),
         tier=Tier.BRONZE,
     ),
     settings=ScannerSettings,

@@ -4,14 +4,16 @@ import asyncio
 import errno
 import os
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Literal
 
 import serial
 from pydantic import Field
 
-from drivers.api import LinkLost, Settings
+from drivers.api import LinkLost, Settings, Transport
+from drivers.settings import read_settings
+from drivers.transports.shared import Shared
 
 READ_SIZE = 4096
 """Bytes at a time: the kernel's tty buffer, so that one wake-up empties it and a stream never shows old weights."""
@@ -151,3 +153,8 @@ class SerialPort:
 def _wake(ready: asyncio.Future[None]) -> None:
     if not ready.done():
         ready.set_result(None)
+
+
+def make(settings: Mapping[str, object], shared: Shared) -> Transport:  # noqa: ARG001 - nothing of it is shared
+    """A closed port. Raises SettingsFault."""
+    return SerialPort(read_settings(SerialSettings, settings))

@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
+from collections.abc import Mapping
 from contextlib import suppress
 
 from pydantic import Field
 
-from drivers.api import LinkLost, Settings
+from drivers.api import LinkLost, Settings, Transport
+from drivers.settings import read_settings
+from drivers.transports.shared import Shared
 
 READ_SIZE = 4096
 """Bytes at a time, as on a serial port: more than any device of ours has under way."""
@@ -99,3 +102,8 @@ def _tune(sock: socket.socket) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+
+
+def make(settings: Mapping[str, object], shared: Shared) -> Transport:  # noqa: ARG001 - nothing of it is shared
+    """A closed connection. Raises SettingsFault."""
+    return TcpLink(read_settings(TcpSettings, settings))

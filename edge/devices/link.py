@@ -19,6 +19,7 @@ from drivers.api import (
     NoAnswer,
     Reading,
     Refused,
+    Status,
     Transport,
 )
 from drivers.settings import read_settings
@@ -36,8 +37,8 @@ RETRY_CAP_S = 1.0
 STEADY_NS = 5_000_000_000
 """A link that was open for this long is tried again after the first pause; a loose contact waits longer, up to the cap."""
 
-POLL_EVERY_S = 0.05
-"""The codec contract's longest pause between two `poll` calls."""
+SOONEST_S = 0.001
+"""A codec that is always due must not keep the event loop to itself."""
 
 NOTE_EVERY_NS = 10_000_000_000
 """One note per kind of trouble in this time: neither a noisy line nor a loose contact must fill the journal."""
@@ -91,6 +92,7 @@ class DeviceLink:
         self._asking = asyncio.Lock()
         self._question: Question | None = None
         self._reopen = asyncio.Event()
+        self._stirred = asyncio.Event()
 
     def reopen(self) -> None:
         """Close the link and open it again, as if the cable had been pulled. Raises LinkLost when it is not open."""
@@ -98,8 +100,10 @@ class DeviceLink:
             raise LinkLost(f"{self._name} is not connected")
         self._reopen.set()
 
-    async def ask(self, command: str, *, settle_s: float = SETTLE_S, ask_s: float = ASK_S) -> Acknowledged | Reading:
-        """Send a named command and wait for what the device says to it; one at a time.
+    async def ask(
+        self, command: str, argument: str | None = None, *, settle_s: float = SETTLE_S, ask_s: float = ASK_S
+    ) -> Acknowledged | Reading:
+        """Send a named command and wait for what the device says to it; one at a time. `argument` as `send` takes it.
 
         Raises LinkLost, NoAnswer, DeviceRefused, or the drivers' SettingsFault for a command that the driver does not have.
         """
@@ -107,12 +111,13 @@ class DeviceLink:
             if self._open is None:
                 raise LinkLost(f"{self._name} is not connected")
             self._question = question = Question(command)
+            self._stirred.set()
             try:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(settle_s):
                         await question.settled.wait()
                 question.sent = True
-                await self.send(command)
+                await self.send(command, argument)
                 async with asyncio.timeout(ask_s):
                     return await question.answer
             except TimeoutError as exc:
@@ -120,6 +125,7 @@ class DeviceLink:
             finally:
                 self._question = None
                 question.answer.cancel()
+                self._stirred.set()
 
     async def send(self, command: str, argument: str | None = None) -> None:
         """Send a named command; raises LinkLost when the device is away, SettingsFault for a command it does not have."""
@@ -127,6 +133,7 @@ class DeviceLink:
             raise LinkLost(f"{self._name} is not connected")
         transport, codec = self._open
         await transport.write(codec.command(command, argument))
+        self._stirred.set()
 
     async def run(self) -> None:
         """Open, serve, wait, open again."""
@@ -170,8 +177,13 @@ class DeviceLink:
     async def _read(self, transport: Transport, codec: Codec) -> None:
         while True:
             data = await transport.read()
+            due_ns = codec.due_ns(self._clock.now_ns())
             for decoded in codec.receive(data, self._clock.now_ns()):
                 await self._decoded(decoded)
+            sooner_ns = codec.due_ns(self._clock.now_ns())
+            # The other task sleeps until what was due before; it is woken only for what is due sooner.
+            if sooner_ns is not None and (due_ns is None or sooner_ns < due_ns):
+                self._stirred.set()
             # A port that always has bytes ready would keep the loop to itself.
             await asyncio.sleep(0)
 
@@ -188,9 +200,18 @@ class DeviceLink:
             # An empty read is how a codec that ends a message by silence is told that time went by.
             for decoded in codec.receive(b"", now_ns):
                 await self._decoded(decoded)
-            await asyncio.sleep(POLL_EVERY_S)
+            await self._until_due(codec, held=held)
 
-    async def _decoded(self, decoded: Reading | Acknowledged | Identity | Refused | Malformed) -> None:
+    async def _until_due(self, codec: Codec, *, held: bool) -> None:
+        """Sleep until the codec has something to do: a timer where it says when, no wake-ups at all where it does not."""
+        self._stirred.clear()
+        now_ns = self._clock.now_ns()
+        due_ns = None if held else codec.due_ns(now_ns)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None if due_ns is None else max((due_ns - now_ns) / 1e9, SOONEST_S)):
+                await self._stirred.wait()
+
+    async def _decoded(self, decoded: Reading | Acknowledged | Identity | Refused | Malformed | Status) -> None:
         if not isinstance(decoded, Malformed):
             self._set(LinkState.UP)
         if self._question is not None:
@@ -200,20 +221,25 @@ class DeviceLink:
                 await self._owner.reading(decoded)
                 await self._ask_who()
             case Identity():
-                if decoded.power_up:
-                    self._owner.outdated()
-                data: dict[str, Any] = {"what": decoded.what, "text": clean(decoded.text), "power_up": decoded.power_up}
-                if decoded.what == "serial":
-                    await self._owner.identified(data["text"])
-                await self._note("device_identified", data)
+                await self._identity(decoded)
             case Refused():
                 self._owner.outdated()
                 await self._note("device_refused", {"code": clean(decoded.code), "reason": decoded.reason})
             case Malformed():
                 raw = base64.b64encode(decoded.raw[:NOTE_RAW_BYTES]).decode()
                 await self._note("wire_fault", {"reason": clean(decoded.reason), "raw": raw, "bytes": len(decoded.raw)})
+            case Status():
+                await self._note("device_status", {"text": clean(decoded.text)})
             case Acknowledged():
                 pass
+
+    async def _identity(self, identity: Identity) -> None:
+        if identity.power_up:
+            self._owner.outdated()
+        data: dict[str, Any] = {"what": identity.what, "text": clean(identity.text), "power_up": identity.power_up}
+        if identity.what == "serial":
+            await self._owner.identified(data["text"])
+        await self._note("device_identified", data)
 
     async def _ask_who(self) -> None:
         """Once per connection, as soon as the device has shown that it speaks."""

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from drivers.api import Acknowledged, DeviceRefused, Flag, Identity, LinkLost, Malformed, Reading, Refused
+from drivers.api import Acknowledged, DeviceRefused, Flag, Identity, LinkLost, Malformed, Reading, Refused, Status
 
 SETTLE_S = 0.3
 """Before a command that is waited for, the answer to what was asked before gets this long to arrive: its refusal would be
@@ -21,7 +21,7 @@ class Question:
         self.settled = asyncio.Event()
         self.answer: asyncio.Future[Acknowledged | Reading] = asyncio.get_running_loop().create_future()
 
-    def hear(self, decoded: Reading | Acknowledged | Identity | Refused | Malformed) -> None:
+    def hear(self, decoded: Reading | Acknowledged | Identity | Refused | Malformed | Status) -> None:
         if not self.sent:
             self.settled.set()
         elif self.answer.done():

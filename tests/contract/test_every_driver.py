@@ -24,25 +24,26 @@ from drivers.api import (
     Reading,
     Refused,
     SettingsFault,
+    Status,
     Tier,
 )
 from drivers.settings import read_settings
 from drivers.transports import KINDS
 from drivers.vocabulary import WORDS, describe
 from sync_protocol.quantity import UNITS
+from tests.contract.samples import ble, gauges, lab, modbus, mqtt, pos, profiles, scanners, streams
 
 ROOT = Path(__file__).resolve().parents[2]
 QUALITY: dict[str, Any] = tomllib.loads((ROOT / "drivers" / "quality.toml").read_text(encoding="utf-8"))
 DRIVERS_PAGE = ROOT / "docs" / "DRIVERS.md"
-DECODED = (Reading, Acknowledged, Identity, Refused, Malformed)
+DECODED = (Reading, Acknowledged, Identity, Refused, Malformed, Status)
 
-ARGUMENTS: dict[tuple[str, str], str] = {("mt-sics", "preset_tare"): "12.5 g"}
-"""Commands that need one. The list grows with drivers, and each entry must be refused when it is left out."""
+AREAS = (lab, pos, streams, modbus, scanners, gauges, ble, mqtt, profiles)
+SAMPLES = {name: frames for area in AREAS for name, frames in area.SAMPLES.items()}
+ARGUMENTS = {wanted: argument for area in AREAS for wanted, argument in area.ARGUMENTS.items()}
 
-SAMPLES = {
-    "mt-sics": [b"S S     100.00 g\r\n", b"S D 1.5 kg\r\n", b"S +\r\n", b"ES\r\n", b'I4 A "1"\r\n', b"Z A\r\n"],
-    "serial-scanner": [b"]E07290001234563\r", b"]C110AB\x1d21C\r", b"NR\r", b"plain\r"],
-}
+NO_VALUE = {Flag.OVERLOAD, Flag.UNDERLOAD, Flag.NO_READ, Flag.STATUS, Flag.UNAVAILABLE, Flag.NOT_ZEROED, Flag.MOTION}
+"""Why a reading has no value: without one of these it would be a reading of nothing."""
 
 every_driver = pytest.mark.parametrize("driver", registry.BUILT_IN, ids=lambda driver: driver.info.name)
 
@@ -70,7 +71,7 @@ def assert_declared(item: Decoded) -> None:
     if not isinstance(item, Reading):
         return
     if item.value is None:
-        assert item.flags & {Flag.OVERLOAD, Flag.UNDERLOAD, Flag.NO_READ}
+        assert item.flags & NO_VALUE
     elif item.kind is Kind.CODE:
         assert isinstance(item.value, str)
     else:

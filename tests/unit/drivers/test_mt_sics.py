@@ -427,4 +427,7 @@ def test_any_course_of_events_ends_asking_again(course: list[bytes | str | int],
 
 
 def test_probe_changes_no_measurement() -> None:
-    assert DRIVER.info.probe == b"SI\r\n"
+    assert DRIVER.info.probe is not None
+    assert DRIVER.info.probe.send == b"SI\r\n"
+    assert DRIVER.info.probe.recognises(b"S D     12.5 g\r\n")
+    assert not DRIVER.info.probe.recognises(b"ES\r\n")

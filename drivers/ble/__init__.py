@@ -1,0 +1,1 @@
+"""Bluetooth LE: standard services and scales that advertise or notify."""

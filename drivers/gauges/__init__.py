@@ -1,0 +1,1 @@
+"""Dimension tools: calipers, indicators, gauges."""

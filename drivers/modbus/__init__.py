@@ -1,0 +1,1 @@
+"""Weight transmitters and loggers on Modbus: register maps as data."""

@@ -1,0 +1,1 @@
+"""Line-format instruments described by a TOML profile, without code."""

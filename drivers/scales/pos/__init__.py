@@ -1,0 +1,1 @@
+"""Scales at tills and counters: protocols of price-computing and POS scales."""

@@ -1,0 +1,1 @@
+"""Industrial terminals: continuous streams, print lines and their relatives; USB HID scales."""
