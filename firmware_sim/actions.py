@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from firmware_sim.config import LineConfig, PositiveAmount, as_site_fault
+from firmware_sim.config import Amount, LineConfig, PositiveAmount, as_site_fault
 from firmware_sim.errors import SiteFault
-from firmware_sim.serial_reader import Label
 
 SymbologyId = Annotated[str, Field(pattern=r"^\][A-Za-z][0-9A-Za-z]$")]
 
@@ -36,7 +35,16 @@ class Press(_Action):
     """Press a key at the device."""
 
     action: Literal["press"]
-    key: Literal["zero", "tare"]
+    key: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,15}$")]
+
+
+class Measure(_Action):
+    """Let a gauge, sensor or meter have this value, in its own unit; None: nothing to measure (no probe, out of range)."""
+
+    action: Literal["measure"]
+    value: Amount | None
+    what: str | None = None
+    """Which of its values, where it has several."""
 
 
 class PowerCycle(_Action):
@@ -50,9 +58,6 @@ class LabelText(BaseModel):
 
     text: str = Field(min_length=1, max_length=7089)  # the largest QR code holds 7089 digits (ISO/IEC 18004, table 7)
     symbology_id: SymbologyId | None = None
-
-    def label(self) -> Label:
-        return Label(self.text, self.symbology_id)
 
 
 class Scan(_Action, LabelText):
@@ -99,7 +104,7 @@ class State(_Action):
     action: Literal["state"]
 
 
-Action = Put | Remove | Press | PowerCycle | Scan | LayOut | Trigger | NoRead | Unplug | Replug | Faults | State
+Action = Put | Remove | Press | Measure | PowerCycle | Scan | LayOut | Trigger | NoRead | Unplug | Replug | Faults | State
 
 _ACTION: TypeAdapter[Action] = TypeAdapter(Annotated[Action, Field(discriminator="action")])
 

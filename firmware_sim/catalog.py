@@ -3,43 +3,16 @@
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
 
 from firmware_sim.config import SiteConfig, make_site, read_site
 from firmware_sim.errors import SiteFault
+from firmware_sim.offered import SIMULATORS
 from firmware_sim.plugged import Clock
 from firmware_sim.site import Site, run_site
 
-Kind = Literal["mt-sics", "serial-reader"]
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatorInfo:
-    """One kind of simulated device. `settings` names the table of a site file that sets it up."""
-
-    name: Kind
-    title: str
-    speaks: str
-    settings: str
-
-
-SIMULATORS: tuple[SimulatorInfo, ...] = (
-    SimulatorInfo(
-        "mt-sics",
-        "Balance or platform scale",
-        "MT-SICS levels 0 and 1, SNR, SIX1: S SI SIR SR SNR Z ZI T TI TA TAC D DW K @ I0-I5",
-        "scale",
-    ),
-    SimulatorInfo(
-        "serial-reader",
-        "Barcode reader on a serial line",
-        "label text with prefix, suffix and AIM identifier; serial trigger SYN T CR; no-read message",
-        "reader",
-    ),
-)
+__all__ = ["SCENARIOS", "SIMULATORS", "scenario", "serve"]
 
 SCENARIOS = ("demo", "receipt")
 
@@ -73,7 +46,7 @@ async def serve(
         raise SiteFault("give either a TCP port or a path for a pseudo-terminal", key="")
     device: dict[str, object] = {"name": name, "kind": name}
     device |= {"tcp": tcp_port} if pty_path is None else {"pty": pty_path.name}
-    if name == "mt-sics":
+    if known[name].settings == "scale":
         device["scale"] = {"load": load_grams}
     config = make_site({"title": name, "seed": seed, "control_port": control_port, "devices": [device]})
     directory = Path() if pty_path is None else pty_path.parent

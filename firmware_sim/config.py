@@ -4,16 +4,14 @@ import tomllib
 from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from firmware_sim.balance import GRAMS_PER, BalanceSpec
 from firmware_sim.errors import SiteFault
-from firmware_sim.faults import FaultPlan
-from firmware_sim.mt_sics import TerminalSpec
-from firmware_sim.plugged import LineFaults
-from firmware_sim.serial_reader import ReaderSpec
+from firmware_sim.faults import FaultPlan, LineFaults
+from firmware_sim.specs import ReaderSpec, TerminalSpec
 from sync_protocol.errors import TextFault
 from sync_protocol.quantity import decimal
 
@@ -179,21 +177,20 @@ class DeviceConfig(_Strict):
     """One device and where it is plugged in: `pty` (a link in the site's directory) or `tcp` (a port, 0 for a free one)."""
 
     name: str = Field(pattern=f"^{DEVICE_NAME}$")
-    kind: Literal["mt-sics", "serial-reader"]
+    kind: str = Field(pattern=f"^{DEVICE_NAME}$")
     pty: Path | None = None
     tcp: Annotated[int, Field(ge=0, le=65535)] | None = None
     host: str = "127.0.0.1"
     scale: ScaleConfig | None = None
     reader: ReaderConfig | None = None
+    options: Mapping[str, object] = {}
+    """What only this kind of device has; checked by the kind (`firmware_sim.kinds`)."""
     faults: LineConfig = LineConfig()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if (self.pty is None) == (self.tcp is None):
             raise ValueError("give either pty or tcp")
-        wrong = "reader" if self.kind == "mt-sics" else "scale"
-        if getattr(self, wrong) is not None:
-            raise ValueError(f"a {self.kind} has no [{wrong}]")
         return self
 
 

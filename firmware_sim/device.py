@@ -1,6 +1,9 @@
-"""What every simulated device is, to the wire that carries it."""
+"""What every simulated device is, to the wire that carries it and to whoever stands before it."""
 
+from collections.abc import Mapping
 from typing import Protocol
+
+from firmware_sim.actions import Action
 
 
 class Device(Protocol):
@@ -16,4 +19,16 @@ class Device(Protocol):
 
     def due_ns(self, now_ns: int) -> int | None:
         """When `tick` is wanted next; None while the device has nothing in hand."""
+        ...
+
+
+class Simulated(Device, Protocol):
+    """A device that can be handled."""
+
+    def act(self, action: Action, now_ns: int) -> bytes:
+        """Do what an operator does, and give what the device says because of it. Raises ActionRefused."""
+        ...
+
+    def state(self, now_ns: int) -> Mapping[str, object]:
+        """How it is, for people and tests; JSON values."""
         ...

@@ -5,7 +5,7 @@ order of bytes, so nothing here reorders.
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 MAX_HELD = 65_536
@@ -34,6 +34,14 @@ class FaultPlan:
     away_ns: tuple[int, int] = (500_000_000, 3_000_000_000)
     parity_7e1: bool = False
     """The line is set to 7 data bits with even parity, while the host reads 8 bits without parity."""
+
+
+@dataclass(frozen=True, slots=True)
+class LineFaults:
+    """Both directions of a line; the default is a perfect one."""
+
+    from_device: FaultPlan = field(default_factory=FaultPlan)
+    to_device: FaultPlan = field(default_factory=FaultPlan)
 
 
 @dataclass(frozen=True, slots=True)

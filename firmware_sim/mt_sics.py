@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 
+from firmware_sim.actions import Action
 from firmware_sim.balance import SAMPLE_NS, Balance, Reach
 from firmware_sim.errors import ActionRefused
 from firmware_sim.mt_sics_lines import (
@@ -25,6 +26,8 @@ from firmware_sim.mt_sics_lines import (
     weight_line,
 )
 from firmware_sim.mt_sics_repeat import Continuous, OnChange, Repeat
+from firmware_sim.specs import TerminalSpec
+from firmware_sim.weighing import act_on, state_of
 
 MAX_WAITING = 16
 """Commands kept while one waits for stability; a full input buffer answers EL, so a flood cannot grow the memory."""
@@ -34,21 +37,6 @@ KEYS = {"zero": 6, "tare": 7}
 
 WEIGHING = frozenset({"S", "SI", "SIR", "SR", "SNR", "@"})
 """Commands that end a repeated sending (11780711, command SIR)."""
-
-
-@dataclass(frozen=True, slots=True)
-class TerminalSpec:
-    """What the balance says of itself, and its timing."""
-
-    model: str = "TBX-60"
-    serial_number: str = "B214507731"
-    software: str = "1.20 18.6.4.1361.772"
-    software_id: str = "30117425A"
-    stable_wait_ns: int = 10_000_000_000
-    """How long S, Z and T wait for stability before they answer I."""
-    repeat_ns: int = 100_000_000
-    boot_ns: int = 2_000_000_000
-    six1: bool = True
 
 
 @dataclass(slots=True)
@@ -161,6 +149,13 @@ class MtSicsBalance:
 
     def press_zero(self, now_ns: int) -> bytes:
         return self.press("zero", now_ns)
+
+    def act(self, action: Action, now_ns: int) -> bytes:
+        """Do what an operator does; raises ActionRefused."""
+        return act_on(self, action, now_ns)
+
+    def state(self, now_ns: int) -> dict[str, object]:
+        return state_of(self.balance, now_ns)
 
     def power_cycle(self, now_ns: int) -> None:
         """Off and on: silent until booted, then the serial number is sent unasked."""

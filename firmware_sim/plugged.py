@@ -5,10 +5,10 @@ Sleeps while the device has nothing in hand: no timer is armed then.
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from typing import Protocol
 
 from firmware_sim.device import Device
-from firmware_sim.faults import FaultLayer, FaultPlan, PlugPulled, seen_as_7e1
+from firmware_sim.faults import FaultLayer, LineFaults, PlugPulled, seen_as_7e1
 from firmware_sim.wires import Wire
 
 Clock = Callable[[], int]
@@ -18,12 +18,34 @@ MIN_SLEEP_S = 0.001
 """A timer is never armed for less, so that a device that is always due cannot occupy the loop."""
 
 
-@dataclass(frozen=True, slots=True)
-class LineFaults:
-    """Both directions of a line; the default is a perfect one."""
+class Plug(Protocol):
+    """A device where it is plugged in, as a site handles it."""
 
-    from_device: FaultPlan = field(default_factory=FaultPlan)
-    to_device: FaultPlan = field(default_factory=FaultPlan)
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def is_plugged(self) -> bool: ...
+
+    async def start(self) -> None:
+        """Make the address appear. Raises WireTaken when something else has it."""
+        ...
+
+    async def run(self) -> None:
+        """What goes on until cancelled."""
+        ...
+
+    def close(self) -> None: ...
+
+    def unplug(self) -> None: ...
+
+    async def replug(self) -> None: ...
+
+    def say(self, data: bytes) -> None:
+        """Send what the device says because of something other than the wire or the time."""
+        ...
+
+    def set_faults(self, faults: LineFaults) -> None: ...
 
 
 class PluggedDevice:
@@ -39,6 +61,14 @@ class PluggedDevice:
         self._returned = asyncio.Event()
         self._closed = False
         self.set_faults(faults or LineFaults())
+
+    @property
+    def address(self) -> str:
+        return self.wire.address
+
+    @property
+    def is_plugged(self) -> bool:
+        return self.wire.plugged
 
     def set_faults(self, faults: LineFaults) -> None:
         """Exchange the fault plans; what is on the line is lost."""

@@ -3,7 +3,10 @@
 from collections import deque
 from dataclasses import dataclass
 
+from firmware_sim import actions
+from firmware_sim.actions import Action
 from firmware_sim.errors import ActionRefused
+from firmware_sim.specs import ReaderSpec
 
 TRIGGER_ON = b"\x16T\r"
 TRIGGER_OFF = b"\x16U\r"
@@ -11,19 +14,6 @@ TRIGGER_OFF = b"\x16U\r"
 
 MAX_LABELS = 1000
 """Labels that can lie ready for the trigger: more than a pallet carries."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderSpec:
-    """How the reader was programmed."""
-
-    prefix: bytes = b""
-    suffix: bytes = b"\r"
-    aim_prefix: bool = False
-    """Whether the AIM symbology identifier (ISO/IEC 15424) is sent before the data."""
-    encoding: str = "utf-8"
-    no_read: bytes | None = None
-    """What is sent when a trigger finds no label; None sends nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +53,26 @@ class SerialReader:
         if self.spec.no_read is None:
             return b""
         return self.spec.prefix + self.spec.no_read + self.spec.suffix
+
+    def act(self, action: Action, now_ns: int) -> bytes:  # noqa: ARG002 - see receive
+        """Do what an operator does; raises ActionRefused."""
+        match action:
+            case actions.Scan():
+                return self.scan(action.text, action.symbology_id)
+            case actions.LayOut():
+                self.lay_out([Label(label.text, label.symbology_id) for label in action.labels])
+            case actions.Trigger():
+                return self.trigger()
+            case actions.NoRead():
+                return self.miss()
+            case actions.PowerCycle():
+                pass  # a reader keeps its programming and has nothing to say at start
+            case _:
+                raise ActionRefused(f"a barcode reader cannot {action.action}")
+        return b""
+
+    def state(self, now_ns: int) -> dict[str, object]:  # noqa: ARG002 - see receive
+        return {"labels": len(self.labels)}
 
     def receive(self, data: bytes, now_ns: int) -> bytes:  # noqa: ARG002 - a reader answers without regard to time
         """Act on serial trigger commands; everything else from the host is ignored, as readers do."""

@@ -11,14 +11,13 @@ import structlog
 
 from firmware_sim import actions
 from firmware_sim.actions import Action, read_action
-from firmware_sim.balance import Balance
-from firmware_sim.config import DeviceConfig, LineConfig, ReaderConfig, ScaleConfig, SiteConfig
+from firmware_sim.config import DeviceConfig, LineConfig, SiteConfig
 from firmware_sim.control import serve_control
-from firmware_sim.errors import ActionRefused, SiteFault
-from firmware_sim.mt_sics import MtSicsBalance
-from firmware_sim.plugged import Clock, PluggedDevice
+from firmware_sim.device import Simulated
+from firmware_sim.errors import SiteFault
+from firmware_sim.offered import kind_of
+from firmware_sim.plugged import Clock, Plug, PluggedDevice
 from firmware_sim.scenario import play
-from firmware_sim.serial_reader import SerialReader
 from firmware_sim.wires import PtyWire, TcpWire, Wire
 
 log = structlog.get_logger()
@@ -30,14 +29,14 @@ class SiteDevice:
 
     name: str
     kind: str
-    device: MtSicsBalance | SerialReader
-    plugged: PluggedDevice
+    device: Simulated
+    plugged: Plug
     clock: Clock
 
     @property
     def address(self) -> str:
-        """The path of the pseudo-terminal, or host:port."""
-        return self.plugged.wire.address
+        """The path of the pseudo-terminal, host:port, or a web address."""
+        return self.plugged.address
 
     async def put(self, grams: str) -> None:
         await self.act({"action": "put", "grams": grams})
@@ -88,60 +87,11 @@ class SiteDevice:
             case actions.Faults():
                 self.plugged.set_faults(action.faults.faults())
             case actions.State():
-                return self._state()
-            case _ if isinstance(self.device, MtSicsBalance):
-                self.plugged.say(_at_balance(self.device, action, self.clock()))
+                whole = {"kind": self.kind, "address": self.address, "plugged": self.plugged.is_plugged}
+                return whole | dict(self.device.state(self.clock()))
             case _:
-                self.plugged.say(_at_reader(self.device, action))
+                self.plugged.say(self.device.act(action, self.clock()))
         return {}
-
-    def _state(self) -> Mapping[str, object]:
-        state: dict[str, object] = {"kind": self.kind, "address": self.address, "plugged": self.plugged.wire.plugged}
-        if isinstance(self.device, SerialReader):
-            return state | {"labels": len(self.device.labels)}
-        balance = self.device.balance
-        weight = balance.weigh(self.clock())
-        return state | {
-            "load_grams": f"{balance.load_grams:f}",
-            "net": f"{weight.net:f}",
-            "gross": f"{weight.gross:f}",
-            "tare": f"{weight.tare:f}",
-            "unit": balance.spec.unit,
-            "stable": weight.stable,
-            "range": weight.reach.value,
-        }
-
-
-def _at_balance(balance: MtSicsBalance, action: Action, now_ns: int) -> bytes:
-    match action:
-        case actions.Put():
-            balance.put(action.grams, now_ns)
-        case actions.Remove():
-            balance.remove(now_ns, action.grams)
-        case actions.Press():
-            return balance.press(action.key, now_ns)
-        case actions.PowerCycle():
-            balance.power_cycle(now_ns)
-        case _:
-            raise ActionRefused(f"a balance cannot {action.action}")
-    return b""
-
-
-def _at_reader(reader: SerialReader, action: Action) -> bytes:
-    match action:
-        case actions.Scan():
-            return reader.scan(action.text, action.symbology_id)
-        case actions.LayOut():
-            reader.lay_out([label.label() for label in action.labels])
-        case actions.Trigger():
-            return reader.trigger()
-        case actions.NoRead():
-            return reader.miss()
-        case actions.PowerCycle():
-            pass  # a reader keeps its programming and has nothing to say at start
-        case _:
-            raise ActionRefused(f"a barcode reader cannot {action.action}")
-    return b""
 
 
 class Site:
@@ -180,12 +130,11 @@ class Site:
 async def run_site(config: SiteConfig, *, directory: Path, clock: Clock = time.monotonic_ns) -> AsyncIterator[Site]:
     """Run a site while the block runs: links of pseudo-terminals are made in `directory`.
 
-    Raises WireTaken when an address is not free, and SiteFault when a step of the scenario is badly described.
+    Raises WireTaken when an address is not free, and SiteFault when a device or a step of the scenario is badly described.
     """
     _check_steps(config)
     devices = {
-        device.name: _make_device(device, directory, config.seed + number, clock)
-        for number, device in enumerate(config.devices)
+        device.name: _placed(number, device, directory, config.seed, clock) for number, device in enumerate(config.devices)
     }
     site = Site(config, devices)
     try:
@@ -222,8 +171,18 @@ def _check_steps(config: SiteConfig) -> None:
             raise SiteFault(exc.message, key=f"steps.{number}.{exc.key}") from exc
 
 
+def _placed(number: int, config: DeviceConfig, directory: Path, seed: int, clock: Clock) -> SiteDevice:
+    try:
+        return _make_device(config, directory, seed + number, clock)
+    except SiteFault as exc:
+        raise SiteFault(exc.message, key=f"devices.{number}.{exc.key}") from exc
+
+
 def _make_device(config: DeviceConfig, directory: Path, seed: int, clock: Clock) -> SiteDevice:
-    device = _make_reader(config) if config.kind == "serial-reader" else _make_scale(config, seed, clock)
+    kind = kind_of(config.kind)
+    device = kind.make(config, seed, clock())
+    if kind.plug is not None:
+        return SiteDevice(config.name, config.kind, device, kind.plug(device, config, directory, clock), clock)
     plugged = PluggedDevice(device, _make_wire(config, directory), clock=clock, seed=seed, faults=config.faults.faults())
     return SiteDevice(config.name, config.kind, device, plugged, clock)
 
@@ -234,15 +193,3 @@ def _make_wire(config: DeviceConfig, directory: Path) -> Wire:
         link.parent.mkdir(parents=True, exist_ok=True)
         return PtyWire(link)
     return TcpWire(config.host, config.tcp or 0)
-
-
-def _make_reader(config: DeviceConfig) -> SerialReader:
-    return SerialReader((config.reader or ReaderConfig()).spec())
-
-
-def _make_scale(config: DeviceConfig, seed: int, clock: Clock) -> MtSicsBalance:
-    scale = config.scale or ScaleConfig()
-    balance = Balance(scale.balance(), seed)
-    if scale.load:
-        balance.put(scale.load, clock())
-    return MtSicsBalance(balance, scale.terminal())

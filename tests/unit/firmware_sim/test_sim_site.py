@@ -306,6 +306,22 @@ def test_a_site_that_makes_no_sense_is_refused(text: str) -> None:
         read_site(text)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "key"),
+    [
+        ('kind = "mt-sics"\nreader = {}', "devices.1.reader"),
+        ('kind = "teapot"', "devices.1.kind"),
+        ('kind = "mt-sics"\noptions = {a = 1}', "devices.1.options"),
+    ],
+)
+async def test_a_device_that_makes_no_sense_is_refused_by_its_key(tmp_path: Path, wrong: str, key: str) -> None:
+    one = '[[devices]]\nname = "scale-1"\nkind = "mt-sics"\npty = "s"\n\n[[devices]]\nname = "second"\npty = "r"\n'
+    with pytest.raises(SiteFault) as caught:
+        async with run_site(read_site(one + wrong + "\n"), directory=tmp_path):
+            pass
+    assert caught.value.key == key
+
+
 async def test_what_the_block_raises_comes_out_as_it_was_and_nothing_is_left(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         async with run_site(read_site(SITE), directory=tmp_path):
