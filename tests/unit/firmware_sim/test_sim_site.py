@@ -298,7 +298,6 @@ async def test_a_wrong_site_file_names_the_key(tmp_path: Path, change: tuple[str
         "not toml",
         "",
         SITE.replace("scale-2", "scale-1"),
-        SITE.replace('kind = "serial-reader"', 'kind = "mt-sics"\nreader = {}'),
     ],
 )
 def test_a_site_that_makes_no_sense_is_refused(text: str) -> None:
