@@ -39,6 +39,13 @@ class CaptureSettings(_Part):
     period_s: float = Field(default=60.0, gt=0)
 
 
+class SettleSettings(_Part):
+    """When a scale that cannot say so itself is at rest (`edge.devices.settling`). The device's own word counts more."""
+
+    readings: int = Field(default=4, ge=2, le=1000)
+    ms: float = Field(default=1000.0, ge=100, le=60_000)
+
+
 class DeviceSettings(_Part):
     """One device: how it is connected (`transport` holds `kind` and that transport's own settings) and who speaks with it."""
 
@@ -48,6 +55,7 @@ class DeviceSettings(_Part):
     settings: dict[str, Any] = {}
     capture: CaptureSettings | None = None
     """None: every scan of a device that reads codes only, else on demand."""
+    settle: SettleSettings = SettleSettings()
 
 
 class MqttSettings(_Part):

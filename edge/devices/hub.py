@@ -15,12 +15,13 @@ from drivers import registry
 from drivers.api import Acknowledged, Driver, Flag, Kind, Reading, Transport
 from drivers.api import SettingsFault as DriverSettingsFault
 from drivers.settings import read_settings
-from drivers.transports import make_transport
+from drivers.transports import Shared, make_transport
 from edge.clock import Clock
 from edge.devices.capture import Policy, policy_of
 from edge.devices.link import DeviceLink, Owner
 from edge.devices.live import Captured, HubEvent, LinkState, LiveChanged, LiveValue
 from edge.devices.question import is_tare
+from edge.devices.settling import Settling
 from edge.errors import JournalFault, ListenerBehind, SettingsFault, TakeRefused
 from edge.settings import CaptureSettings, DeviceSettings
 from sync_protocol.entries import DeviceEntry, Encoded, Entry, NoteEntry, ReadingFields, encode_reading
@@ -88,10 +89,12 @@ class DeviceHub:
         self._captures = captures
         self._clock = clock
         self._settings = {device.id: device for device in settings}
+        self._shared = Shared()
         self._drivers = {device.id: _driver(device) for device in settings}
         capture = {device.id: self._capture_settings(device) for device in settings}
         self._policies: dict[str, Policy] = {device: policy_of(wanted) for device, wanted in capture.items()}
         self._policy_names = {device: wanted.policy for device, wanted in capture.items()}
+        self._settling = {device.id: Settling(device.settle) for device in settings}
         self._identities: dict[str, str] = {}
         self._live = {device.id: LiveValue(device.id, LinkState.CONNECTING, None, None) for device in settings}
         self._listeners: set[_Listener] = set()
@@ -103,7 +106,7 @@ class DeviceHub:
             device.id,
             self._drivers[device.id],
             device.settings,
-            transport=partial(_transport, device),
+            transport=partial(_transport, device, self._shared),
             clock=self._clock,
             owner=Owner(
                 reading=partial(self._reading, device.id),
@@ -167,7 +170,7 @@ class DeviceHub:
             raise TakeRefused(why_not or "no_data")
         return await self._capture(device, live.reading)
 
-    async def command(self, device: str, name: str) -> Acknowledged | Reading:
+    async def command(self, device: str, name: str, argument: str | None = None) -> Acknowledged | Reading:
         """Have a device do one of its driver's commands; what it said to it.
 
         Raises LinkLost, NoAnswer, DeviceRefused, or the drivers' SettingsFault for a device or command that there is not.
@@ -175,7 +178,7 @@ class DeviceHub:
         link = self._known(device)
         if name not in self._drivers[device].info.commands:
             raise DriverSettingsFault(f"{device} has no command {name}", setting="command")
-        return await link.ask(name)
+        return await link.ask(name, argument)
 
     def restart(self, device: str) -> None:
         """Close a device's link and open it again. Raises LinkLost when it is closed, SettingsFault for no device of ours."""
@@ -207,6 +210,7 @@ class DeviceHub:
         if is_tare(reading):
             return
         now_ns = self._clock.now_ns()
+        reading = self._settling[device].judge(reading, now_ns)
         self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns)
         self._tell(LiveChanged(self._live[device]))
         # The policy is not asked while its readings are not taken: it would believe the last one to be kept.
@@ -258,9 +262,13 @@ def _driver(device: DeviceSettings) -> Driver:
     return driver
 
 
-def _transport(device: DeviceSettings) -> Transport:
+def _transport(device: DeviceSettings, shared: Shared | None = None) -> Transport:
     own = {name: value for name, value in device.transport.items() if name != "kind"}
-    return make_transport(str(device.transport.get("kind", "")), own)
+    return make_transport(str(device.transport.get("kind", "")), own, shared)
+
+
+REFUSED = (Flag.OVERLOAD, Flag.UNDERLOAD, Flag.OUT_OF_CALIBRATION, Flag.NOT_ZEROED, Flag.TOTAL, Flag.REMOVED)
+"""What a device says of a value that makes it none to book."""
 
 
 def refusal(live: LiveValue, now_ns: int) -> str | None:
@@ -269,7 +277,7 @@ def refusal(live: LiveValue, now_ns: int) -> str | None:
         return "lost"
     if live.link is LinkState.NO_ANSWER or live.reading is None or not live.fresh(now_ns):
         return "no_data"
-    for flag in (Flag.OVERLOAD, Flag.UNDERLOAD, Flag.OUT_OF_CALIBRATION):
+    for flag in REFUSED:
         if flag in live.reading.flags:
             return flag.value
     if live.reading.value is None or isinstance(live.reading.value, str):

@@ -19,6 +19,7 @@ class WeightState(StrEnum):
     NO_ANSWER = "no_answer"
     CONNECTING = "connecting"
     OUT_OF_CALIBRATION = "out_of_calibration"
+    NOT_ZEROED = "not_zeroed"
     NO_SCALE = "no_scale"
 
 
@@ -31,6 +32,11 @@ _FLAGS = {
     Flag.OVERLOAD: WeightState.OVERLOAD,
     Flag.UNDERLOAD: WeightState.UNDERLOAD,
     Flag.OUT_OF_CALIBRATION: WeightState.OUT_OF_CALIBRATION,
+    Flag.NOT_ZEROED: WeightState.NOT_ZEROED,
+    # What was weighed before, said again, is nothing that lies there now.
+    Flag.TOTAL: WeightState.NO_DATA,
+    Flag.REMOVED: WeightState.NO_DATA,
+    Flag.UNAVAILABLE: WeightState.NO_DATA,
 }
 
 
