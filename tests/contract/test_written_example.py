@@ -8,7 +8,9 @@ import pytest
 
 from drivers.api import Driver, Malformed, Reading
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "DRIVERS.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE = DOCS / "DRIVERS.md"
+PACKAGE = DOCS / "examples" / "example-thermometer" / "example_thermometer.py"
 
 
 @pytest.fixture
@@ -19,6 +21,10 @@ def example() -> Driver:
     driver = names["DRIVER"]
     assert isinstance(driver, Driver)
     return driver
+
+
+def test_page_and_package_show_the_same_module() -> None:
+    assert f"```python\n{PACKAGE.read_text(encoding='utf-8')}```" in PAGE.read_text(encoding="utf-8")
 
 
 def test_example_reads_its_lines_and_nothing_else(example: Driver) -> None:
