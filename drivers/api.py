@@ -162,6 +162,8 @@ class Status:
 
     text: str
     raw: bytes
+    stable: bool | None = None
+    """Whether it is at rest meanwhile, where it says so."""
 
 
 Event = Acknowledged | Identity | Refused | Malformed | Status

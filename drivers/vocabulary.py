@@ -122,8 +122,8 @@ def describe(decoded: Decoded) -> Described:
             return {"error": True, "device_error": code, "reason": reason}
         case Acknowledged():
             return {"kind": "ack"}
-        case Status(text=text):
-            return {"kind": "status", "text": text}
+        case Status(text=text, stable=stable):
+            return {"kind": "status", "text": text} | ({} if stable is None else {"stable": stable})
         case Identity(text=text, power_up=power_up):
             return {"kind": "identity", "text": text} | ({"power_up": True} if power_up else {})
         case Reading(kind=Kind.CODE):

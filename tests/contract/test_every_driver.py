@@ -76,7 +76,8 @@ def assert_declared(item: Decoded) -> None:
         assert isinstance(item.value, str)
     else:
         assert isinstance(item.value, Decimal)
-        assert item.unit in UNITS
+        # Some balances leave the unit out while the load moves.
+        assert item.unit is None or item.unit in UNITS
 
 
 @every_driver
