@@ -61,7 +61,6 @@ DETAIL_TEXTS = (
     "unit_price_raw",
     "price_raw",
     "timestamp",
-    "user_id",
     "tolerance",
     "pieces",
     "variable",
@@ -73,7 +72,7 @@ DETAIL_TEXTS = (
 )
 """Details that are text."""
 
-DETAIL_NUMBERS = ("impedance",)
+DETAIL_NUMBERS = ("impedance", "user_id")
 """Details that are whole numbers."""
 
 WORDS = frozenset(
