@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit, urlunsplit
 from xml.etree import ElementTree as ET
 
+import httpx
 from pydantic import Field
 
-from drivers.api import DeviceRefused, NoAnswer, Settings, SettingsFault
+from drivers.api import DeviceRefused, NoAnswer, Settings, SettingsFault, WireFault
 from drivers.cameras import soap
 from drivers.cameras.api import Camera, CameraKind, Still, Surroundings
 from drivers.cameras.fetching import Fetcher
@@ -63,8 +64,13 @@ class OnvifCamera:
         return on_same_host(uri, address)
 
     async def _call(self, fetch: Fetcher, address: str, body: str, token: soap.Token | None = None) -> ET.Element:
-        _, answer = await fetch.post(address, soap.envelope(body, token), content_type=soap.CONTENT_TYPE, cap=MAX_XML)
-        return soap.body_of(read_xml(answer))
+        status, answer = await fetch.post(address, soap.envelope(body, token), content_type=soap.CONTENT_TYPE, cap=MAX_XML)
+        try:
+            return soap.body_of(read_xml(answer))
+        except WireFault as exc:
+            if status == httpx.codes.OK:
+                raise
+            raise DeviceRefused(f"{public(address)}: refused, HTTP {status}", code=str(status)) from exc
 
     def _token(self, secret: str, ahead: timedelta) -> soap.Token | None:
         """The camera takes a token of within seconds of its own clock, which is rarely right: its time is used, not ours."""
