@@ -172,7 +172,7 @@ class TalkCodec:
         rest = self._frames.flush()
         if rest is None:
             return found
-        if self._talk.idle_ns is not None:
+        if rest.ended or self._talk.idle_ns is not None:
             return [*found, *self._talk.read(rest.raw, None)]
         return [*found, Malformed("frame without its end", rest.raw)]
 
@@ -247,7 +247,8 @@ def decode_frames(talk: Talk, capture: bytes) -> list[Decoded]:
         found += talk.read(frame.raw, None) if frame.ended else [_unended(frame)]
     rest = framer.flush()
     if rest is not None:
-        found += talk.read(rest.raw, None) if talk.idle_ns is not None else [Malformed("frame without its end", rest.raw)]
+        whole = rest.ended or talk.idle_ns is not None
+        found += talk.read(rest.raw, None) if whole else [Malformed("frame without its end", rest.raw)]
     return found
 
 
