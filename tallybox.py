@@ -336,13 +336,18 @@ def edge_status(config: Config, as_json: Json = False) -> None:
 @edge_app.command("devices")
 def edge_devices(
     config: Annotated[Path | None, typer.Option(help="List this box's devices too.")] = None,
+    page: Annotated[bool, typer.Option("--page", help="Print the page of all devices as Markdown.")] = False,
     as_json: Json = False,
 ) -> None:
     """The drivers that are known, and the devices a box is configured with."""
     from drivers import registry
+    from drivers.page import devices_page
     from edge import settings as box_settings
     from edge.errors import EdgeError
 
+    if page:
+        print(devices_page(), end="")
+        return
     registry.load_entry_points()
     drivers = [
         {
@@ -365,6 +370,68 @@ def edge_devices(
         print(f"{driver['driver']:16} {driver['tier']:7} {', '.join(driver['transports']):12} {driver['title']}")
     for device in devices:
         print(f"{device['id']:16} {device['driver']:16} {device['transport']}")
+
+
+@edge_app.command("ports")
+def edge_ports(as_json: Json = False) -> None:
+    """The serial ports of this machine, what is plugged in there, and how to name it in the configuration."""
+    from drivers.transports.usb import plugged
+    from edge.devices.ports import as_toml, ports
+
+    found = ports(plugged("tty"))
+    if as_json:
+        rows = [{"node": one.plugged.node, "transport": one.settings(), "remark": one.remark} for one in found]
+        print(json.dumps(rows, ensure_ascii=False))
+        return
+    for one in found:
+        print(f"{one.plugged.node:14} {one.plugged.path:10} {one.plugged.maker} {one.plugged.product}".rstrip())
+        print(f"  transport = {as_toml(one.settings())}")
+        if one.remark:
+            print(f"  {one.remark}")
+
+
+@edge_app.command("probe")
+def edge_probe(
+    port: Annotated[str, typer.Argument(help="The port to ask on. Giving it allows what is described in docs/DRIVERS.md.")],
+    data_dir: Annotated[Path | None, typer.Option(help="The box's data folder: what is found is remembered there.")] = None,
+    line: Annotated[list[str] | None, typer.Option(help="Try these line settings only, such as 9600-8N1.")] = None,
+    again: Annotated[bool, typer.Option(help="Ask even where the answer is remembered.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Find out which device is at a serial port, without changing any measurement. The box must not run on that port."""
+    from drivers import registry
+    from drivers.api import LinkLost
+    from drivers.transports import make_transport
+    from drivers.transports.usb import plugged
+    from edge.devices.ports import ports, remember, remembered
+    from edge.devices.probing import find_out
+    from edge.errors import EdgeError
+
+    registry.load_entry_points()
+    node = str(Path(port).resolve())
+    adapter = next((one for one in ports(plugged("tty")) if one.plugged.node == node), None)
+    finding = remembered(data_dir, adapter) if data_dir and adapter and not again else None
+    try:
+        if finding is None:
+            drivers = [registry.get(name) for name in registry.names()]
+            finding = asyncio.run(
+                find_out(lambda setting: make_transport("serial", {"port": port, **setting.settings()}), drivers, line or ())
+            )
+            if data_dir and adapter:
+                remember(data_dir, adapter, finding)
+    except (LinkLost, EdgeError, ValueError) as exc:
+        _fail(exc)
+    if as_json:
+        said = {"driver": finding.driver, "line": finding.line, "hint": finding.hint, "heard": finding.heard.hex()}
+        print(json.dumps(said))
+    elif finding.driver is not None:
+        print(f"{finding.driver} at {finding.line}" + (f" ({finding.hint})" if finding.hint else ""))
+    else:
+        print(finding.hint or "nothing was recognised")
+        if finding.heard:
+            print(f"  heard at {finding.line}: {finding.heard[:64].hex(' ')}")
+    if finding.driver is None:
+        raise typer.Exit(1)
 
 
 # --- cloud --------------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from edge.anchoring import Anchoring
 from edge.clock import BoxClock
 from edge.clock_watch import ClockWatch
 from edge.commands.executor import Executor
+from edge.devices.hotplug import HotPlug
 from edge.devices.hub import DeviceHub
 from edge.disk.levels import Level
 from edge.errands import Files, Place, orders
@@ -145,6 +146,7 @@ class _Box:
             self.care.start(tasks)
             for name, link in self.hub.links.items():
                 tasks.create_task(keep_running(name, link.run))
+            tasks.create_task(keep_running("hotplug", HotPlug(self.hub.appeared).run))
             anchoring = Anchoring(self.journal.append)
             watch = ClockWatch(self.journal.append, self.given.clock, anchoring)
             tasks.create_task(keep_running("clock", watch.run))

@@ -86,9 +86,14 @@ _UNIT_TEXT = {"[gr]": "GN", "{pcs}": "PCS"} | {
 class MtSicsSettings(Settings):
     """How an MT-SICS device is asked."""
 
-    mode: Literal["poll", "stream"] = "poll"
-    interval_ms: int = Field(default=100, ge=20, le=60_000)
-    end_of_line: Literal["crlf", "lf", "cr"] = "crlf"
+    mode: Literal["poll", "stream"] = Field(
+        default="poll",
+        description="`poll` sends SI and waits for the answer; `stream` sends SIR once, and again after 1.5 s of silence.",
+    )
+    interval_ms: int = Field(default=100, ge=20, le=60_000, description="Pause between two questions.")
+    end_of_line: Literal["crlf", "lf", "cr"] = Field(
+        default="crlf", description="`crlf` and `lf` both end a line at LF; `cr` is for devices whose menu says CR."
+    )
 
 
 @dataclass(slots=True)

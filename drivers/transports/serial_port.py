@@ -6,14 +6,16 @@ import os
 import termios
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, Self
 
 import serial
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.api import LinkLost, Settings, Transport
 from drivers.settings import read_settings
+from drivers.transports import usb
 from drivers.transports.shared import Shared
+from drivers.transports.usb import UsbMatch
 
 READ_SIZE = 4096
 """Bytes at a time: the kernel's tty buffer, so that one wake-up empties it and a stream never shows old weights."""
@@ -25,9 +27,10 @@ _AGAIN = frozenset({errno.EAGAIN, errno.EINTR})
 
 
 class SerialSettings(Settings):
-    """Where the port is and how its line is set."""
+    """Where the port is and how its line is set: `port`, or `usb` for the adapter wherever its node is now."""
 
-    port: str = Field(min_length=1)
+    port: str | None = Field(default=None, min_length=1)
+    usb: UsbMatch | None = None
     baudrate: int = Field(default=9600, ge=50, le=4_000_000)
     bytesize: Literal[7, 8] = 8
     parity: Literal["N", "E", "O", "M", "S"] = "N"
@@ -37,6 +40,16 @@ class SerialSettings(Settings):
     dtr: bool = True
     """Some POS scales take their power or their permission to send from DTR and RTS."""
     rts: bool = True
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.port is None) == (self.usb is None):
+            raise ValueError("either port or usb is needed")
+        return self
+
+    def where(self) -> str:
+        """The port in words."""
+        return self.port or f"usb {self.usb}"
 
 
 class SerialPort:
@@ -68,12 +81,13 @@ class SerialPort:
             inter_byte_timeout=0,
         )
         port.dtr, port.rts = wanted.dtr, wanted.rts
-        port.port = wanted.port
+        # A number in /dev shifts when the device comes back while its old node is open: the node is looked up each time.
+        port.port = wanted.port if wanted.usb is None else await asyncio.to_thread(usb.find, "tty", wanted.usb)
         try:
             port.open()
         # termios.error is no OSError; ValueError is a speed that the adapter's driver refuses.
         except (OSError, termios.error, ValueError) as exc:
-            raise LinkLost(f"{wanted.port} cannot be opened: {exc}") from exc
+            raise LinkLost(f"{wanted.where()} cannot be opened: {exc}") from exc
         self._port = port
 
     async def read(self) -> bytes:
@@ -84,14 +98,14 @@ class SerialPort:
                 data = os.read(fd, READ_SIZE)
             except OSError as exc:
                 if exc.errno not in _AGAIN:
-                    raise LinkLost(f"{self._settings.port} is gone: {exc}") from exc
+                    raise LinkLost(f"{self._settings.where()} is gone: {exc}") from exc
                 loop = asyncio.get_running_loop()
                 await self._ready(fd, loop.add_reader, loop.remove_reader)
                 continue
             if data:
                 return data
             # Neither data nor EAGAIN: how Linux shows that the line is hung up.
-            raise LinkLost(f"{self._settings.port} is gone: hung up")
+            raise LinkLost(f"{self._settings.where()} is gone: hung up")
 
     async def write(self, data: bytes) -> None:
         """All of `data`. Raises LinkLost when the port is gone or takes nothing for WRITE_TIMEOUT_S."""
@@ -99,7 +113,7 @@ class SerialPort:
             async with asyncio.timeout(WRITE_TIMEOUT_S):
                 await self._write(data)
         except TimeoutError as exc:
-            raise LinkLost(f"{self._settings.port} takes no data (handshake line, or gone)") from exc
+            raise LinkLost(f"{self._settings.where()} takes no data (handshake line, or gone)") from exc
 
     async def close(self) -> None:
         """Never raises; a reader that waits meanwhile gets LinkLost."""
@@ -111,7 +125,7 @@ class SerialPort:
         loop.remove_writer(port.fd)
         for waiter in self._waiting:
             if not waiter.done():
-                waiter.set_exception(LinkLost(f"{self._settings.port} was closed"))
+                waiter.set_exception(LinkLost(f"{self._settings.where()} was closed"))
         self._waiting.clear()
         with suppress(OSError, termios.error):
             # Else the kernel waits for bytes that a dead line never takes.
@@ -127,7 +141,7 @@ class SerialPort:
                 rest = rest[os.write(fd, rest) :]
             except OSError as exc:
                 if exc.errno not in _AGAIN:
-                    raise LinkLost(f"{self._settings.port} is gone: {exc}") from exc
+                    raise LinkLost(f"{self._settings.where()} is gone: {exc}") from exc
                 loop = asyncio.get_running_loop()
                 await self._ready(fd, loop.add_writer, loop.remove_writer)
 
@@ -146,7 +160,7 @@ class SerialPort:
 
     def _fd(self) -> int:
         if self._port is None or self._port.fd is None:
-            raise LinkLost(f"{self._settings.port} is not open")
+            raise LinkLost(f"{self._settings.where()} is not open")
         return int(self._port.fd)
 
 

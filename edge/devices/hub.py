@@ -124,6 +124,11 @@ class DeviceHub:
         scans_only = self._drivers[device.id].info.kinds == {Kind.CODE}
         return CaptureSettings(policy="every" if scans_only else "on_demand")
 
+    def appeared(self, node: str) -> None:  # noqa: ARG002 - which node a device will have is looked up when it is opened
+        """A device node came into being: devices that are away are looked for at once."""
+        for link in self.links.values():
+            link.try_again()
+
     async def introduce(self) -> None:
         """Write how each device is configured, so that the readings of this run can be decoded again from their raw bytes."""
         for entry in self.descriptions():

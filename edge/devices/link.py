@@ -93,12 +93,17 @@ class DeviceLink:
         self._question: Question | None = None
         self._reopen = asyncio.Event()
         self._stirred = asyncio.Event()
+        self._again = asyncio.Event()
 
     def reopen(self) -> None:
         """Close the link and open it again, as if the cable had been pulled. Raises LinkLost when it is not open."""
         if self._open is None:
             raise LinkLost(f"{self._name} is not connected")
         self._reopen.set()
+
+    def try_again(self) -> None:
+        """Something was plugged in: if the device is away, look for it now instead of at the next try."""
+        self._again.set()
 
     async def ask(
         self, command: str, argument: str | None = None, *, settle_s: float = SETTLE_S, ask_s: float = ASK_S
@@ -156,8 +161,14 @@ class DeviceLink:
                 await transport.close()
             if opened_ns is not None and self._clock.now_ns() - opened_ns >= STEADY_NS:
                 pause_s = FIRST_RETRY_S
-            await asyncio.sleep(pause_s)
+            await self._pause(pause_s)
             pause_s = min(pause_s * 2, RETRY_CAP_S)
+
+    async def _pause(self, pause_s: float) -> None:
+        self._again.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(pause_s):
+                await self._again.wait()
 
     async def _serve(self, transport: Transport, codec: Codec) -> None:
         self._open = transport, codec

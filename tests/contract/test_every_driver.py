@@ -35,7 +35,7 @@ from tests.contract.samples import ble, gauges, lab, modbus, mqtt, pos, profiles
 
 ROOT = Path(__file__).resolve().parents[2]
 QUALITY: dict[str, Any] = tomllib.loads((ROOT / "drivers" / "quality.toml").read_text(encoding="utf-8"))
-DRIVERS_PAGE = ROOT / "docs" / "DRIVERS.md"
+DEVICES_PAGE = ROOT / "docs" / "DEVICES.md"
 DECODED = (Reading, Acknowledged, Identity, Refused, Malformed, Status)
 
 AREAS = (lab, pos, streams, modbus, scanners, gauges, ble, mqtt, profiles)
@@ -208,6 +208,6 @@ def test_quality_names_no_driver_that_is_not_there() -> None:
 
 @every_driver
 def test_driver_its_settings_and_commands_are_documented(driver: Driver) -> None:
-    page = DRIVERS_PAGE.read_text(encoding="utf-8")
+    page = DEVICES_PAGE.read_text(encoding="utf-8")
     words = {driver.info.name, *driver.settings.model_fields, *driver.info.commands}
     assert [word for word in sorted(words) if f"`{word}`" not in page] == []

@@ -1,0 +1,110 @@
+"""The page of supported devices (docs/DEVICES.md), made from the registry: what a technician reads before buying and wiring."""
+
+from collections.abc import Iterator, Mapping
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from drivers import registry
+from drivers.api import Driver, DriverInfo
+
+TITLES = {
+    "lab": "Laboratory and bench balances",
+    "pos": "Scales at tills and counters",
+    "streams": "Industrial terminals and printers of weights; USB scales",
+    "modbus": "Weight transmitters and loggers on Modbus",
+    "scanners": "Barcode readers",
+    "gauges": "Dimension tools",
+    "ble": "Bluetooth LE",
+    "mqtt": "Devices on MQTT",
+    "profiles": "Instruments described by a profile",
+}
+
+HEAD = """# Devices
+
+All drivers of this program, made from its registry by `tallybox edge devices --page`. What the columns and words mean, and how
+to write one, is in [DRIVERS](DRIVERS.md); instruments that send lines need no code, only a [profile](PROFILES.md).
+
+*Proved* is the tier of `drivers/quality.toml`. None of these was tried on hardware yet: captures from manuals and other
+programs, and simulators that were written from the manuals.
+"""
+
+
+def devices_page() -> str:
+    """The page as Markdown."""
+    return "\n".join([HEAD, *_overview(), *(line for area in registry.AREAS for line in _area(area))]).rstrip() + "\n"
+
+
+def _overview() -> Iterator[str]:
+    yield "| driver | devices | transports | proved |"
+    yield "|---|---|---|---|"
+    for driver in registry.BUILT_IN:
+        info = driver.info
+        mark = " (unofficial)" if info.unofficial else ""
+        yield f"| [`{info.name}`](#{info.name}) | {_cell(info.title)}{mark} | {', '.join(info.transports)} | {info.tier} |"
+    yield ""
+
+
+def _area(area: str) -> Iterator[str]:
+    drivers = registry.AREAS[area]
+    if not drivers:
+        return
+    yield f"## {TITLES[area]}"
+    yield ""
+    for driver in drivers:
+        yield from _driver(driver)
+
+
+def _driver(driver: Driver) -> Iterator[str]:
+    info = driver.info
+    yield f"### `{info.name}`"
+    yield ""
+    yield f"{info.title}."
+    if info.unofficial:
+        yield "The protocol was never published: a new firmware may change it without notice."
+    yield ""
+    yield from (f"- {line}" for line in _facts(info))
+    yield ""
+    if driver.settings.model_fields:
+        yield "| setting | default | meaning |"
+        yield "|---|---|---|"
+        yield from (
+            f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |"
+            for name, field in driver.settings.model_fields.items()
+        )
+        yield ""
+
+
+def _facts(info: DriverInfo) -> Iterator[str]:
+    yield f"Models: {'; '.join(info.models)}."
+    yield f"Reads: {', '.join(sorted(info.kinds))}; {', '.join(info.modes)}."
+    yield f"Over: {', '.join(info.transports)}{_line(info.serial_defaults)}."
+    if info.commands:
+        yield f"Commands: {', '.join(f'`{name}`' for name in info.commands)}."
+    if info.probe is not None:
+        yield "Found by probing a port." if info.probe.send else "Found by listening to a port."
+    yield from info.notes
+    yield f"Sources: {'; '.join(info.sources)}."
+
+
+def _line(defaults: Mapping[str, object]) -> str:
+    if not defaults:
+        return ""
+    return f"; as shipped {defaults['baudrate']} {defaults['bytesize']}{defaults['parity']}{defaults['stopbits']}"
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "(needed)"
+    value = field.get_default(call_default_factory=True)
+    if value is None or value is PydanticUndefined or value in ("", (), {}, []):
+        return "none"
+    if isinstance(value, bool):
+        return f"`{str(value).lower()}`"
+    if isinstance(value, tuple | list):
+        return f"`{_cell(', '.join(str(part) for part in value))}`"
+    return f"`{_cell(repr(value)[1:-1] if isinstance(value, str) else str(value))}`"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
