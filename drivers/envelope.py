@@ -87,8 +87,8 @@ class EnvelopeBuffer:
     def _next(self) -> Message | Stray | None:
         stray = self._stray()
         if stray:
-            # Held back until it is certain where it ends, so that no split can cut it in two.
-            if stray < len(self._bytes) or stray >= self.STRAY:
+            # Held back until a whole head shows where it ends, so that no split can cut it in two.
+            if stray + _HEAD.size <= len(self._bytes) or stray >= self.STRAY:
                 return Stray(self._take(min(stray, self.STRAY)))
             return None
         if len(self._bytes) < _HEAD.size:
