@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from drivers.api import SettingsFault
 from drivers.ble import offered as ble
-from drivers.captures import MAX_WIRE, CaptureFault, Decoder, frames, wire_bytes
+from drivers.captures import CaptureFault, Decoder, frames
 from drivers.gauges import offered as gauges
 from drivers.modbus import offered as modbus
 from drivers.mqtt import offered as mqtt
@@ -13,10 +13,8 @@ from drivers.scales.lab import offered as lab
 from drivers.scales.mt_sics import DRIVER as MT_SICS
 from drivers.scales.pos import offered as pos
 from drivers.scales.streams import offered as streams
-from drivers.scanners import aim, gs1, gtin, meaning
-from drivers.scanners.meaning import Meaning
-from drivers.scanners.serial_reader import DRIVER as SERIAL_SCANNER
-from drivers.vocabulary import Described, describe_meaning, fault
+from drivers.scanners import offered as scanners
+from drivers.vocabulary import Described, fault
 
 PARAMS = frozenset(
     {
@@ -51,6 +49,8 @@ PARAMS = frozenset(
         "strict_uri",
         "keyboard_layout",
         "scanner_layout",
+        "currency",
+        "layouts",
         "aim_prefix",
         "caps_lock",
         "terminator",
@@ -84,79 +84,13 @@ def decode(protocol: str, wire: Mapping[str, object], params: Mapping[str, objec
         return [fault(f"unknown parameter {unknown[0][:40]!r}")]
     try:
         return decoder(wire, given)
-    except (CaptureFault, SettingsFault, gs1.ElementFault, gtin.NumberFault) as exc:
+    except (CaptureFault, SettingsFault) as exc:
         return [fault(str(exc))]
-
-
-def _tagged(wire: Mapping[str, object], params: Mapping[str, object]) -> aim.Tagged:
-    """A code's text. In `raw` the identifier stands beside it; in bytes it stands in front."""
-    if "raw" not in wire:
-        data = wire_bytes(wire)
-        try:
-            return aim.split(data.decode().rstrip("\r\n"))
-        except UnicodeDecodeError as exc:
-            raise CaptureFault("the text is not utf-8") from exc
-    raw, symbology_id = wire["raw"], wire.get("symbology_id")
-    if not isinstance(raw, str) or len(raw) > MAX_WIRE:
-        raise CaptureFault(f"raw is a text of at most {MAX_WIRE} characters")
-    if symbology_id is not None and not (isinstance(symbology_id, str) and aim.is_identifier(symbology_id)):
-        raise CaptureFault("symbology_id is no AIM identifier")
-    for separator in _separators(params):
-        raw = raw.replace(separator, gs1.GS)
-    return aim.Tagged(symbology_id, raw)
-
-
-def _separators(params: Mapping[str, object]) -> list[str]:
-    given = params.get("separators", [])
-    if not isinstance(given, str | list | tuple) or any(not isinstance(char, str) or len(char) != 1 for char in given):
-        raise CaptureFault("separators are single characters")
-    return list(given)
-
-
-def _element_string(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
-    tagged = _tagged(wire, params)
-    if tagged.content not in {None, aim.Content.ELEMENT_STRINGS}:
-        raise CaptureFault(f"{tagged.symbology_id} does not carry element strings")
-    if meaning.COMPOSITE in tagged.text:
-        found = meaning.interpret(aim.Tagged("]C1", tagged.text))
-    else:
-        found = meaning.elements(tagged.text)
-    return [describe_meaning(found, tagged.text)]
-
-
-def _ean_upc(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
-    tagged = _tagged(wire, params)
-    if params.get("symbology") == "UPC-E":
-        found = Meaning(gtin=gtin.expand_upc_e(tagged.text).zfill(14))
-    elif params.get("expected_type") == "sscc":
-        found = Meaning(sscc=gtin.sscc(tagged.text))
-    elif tagged.symbology_id is None and meaning.COMPOSITE not in tagged.text:
-        found = Meaning(gtin=meaning.number(tagged.text))
-    else:
-        found = meaning.interpret(tagged)
-    if found.gtin is None and found.sscc is None and found.fault is None:
-        raise CaptureFault("no trade item number")
-    return [describe_meaning(found, tagged.text)]
-
-
-def _sscc(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
-    tagged = _tagged(wire, params)
-    if tagged.symbology_id is None and len(tagged.text) == 18:
-        return [{"sscc": gtin.sscc(tagged.text)}]
-    if tagged.content not in {None, aim.Content.ELEMENT_STRINGS}:
-        raise CaptureFault(f"{tagged.symbology_id} does not carry an SSCC")
-    found = meaning.elements(tagged.text)
-    if found.sscc is None:
-        raise CaptureFault("no SSCC among the element strings")
-    return [{**describe_meaning(found, tagged.text), "sscc": found.sscc}]
 
 
 _DECODERS: dict[str, Decoder] = {
     "mt-sics": frames(MT_SICS),
-    "serial-scanner": frames(SERIAL_SCANNER),
-    "gs1-element-string": _element_string,
-    "ean-upc": _ean_upc,
-    "sscc": _sscc,
+    **scanners.DECODERS,
     **pos.DECODERS,
     **lab.DECODERS,
     **streams.DECODERS,

@@ -8,7 +8,8 @@ Faults: `error` with `reason`, and with `device_error` where the device itself r
 from decimal import Decimal
 
 from drivers.api import Acknowledged, Decoded, Flag, Identity, Kind, Malformed, Reading, Refused, Status
-from drivers.scanners.meaning import Meaning
+from drivers.scanners.codes import variable_of
+from drivers.scanners.meaning import DIGITAL_LINK, Meaning
 from sync_protocol.quantity import plain
 
 Described = dict[str, object]
@@ -101,6 +102,8 @@ WORDS = frozenset(
         "reason",
         "device_error",
         "warning",
+        "content",
+        "unknown",
         *DETAIL_TRUTHS,
         *DETAIL_TEXTS,
         *DETAIL_NUMBERS,
@@ -148,7 +151,14 @@ def describe_meaning(meaning: Meaning, text: str, *, symbology_id: str | None = 
     if meaning.ais:
         found["ais"] = dict(meaning.ais)
     found = found or {"text": text}
-    optional = {"derived": dict(meaning.derived) or None, "addon": meaning.addon, "warning": meaning.warning}
+    optional = {
+        "derived": dict(meaning.derived) or None,
+        "addon": meaning.addon,
+        "variable": None if meaning.variable is None else meaning.variable.as_words(),
+        "unknown": list(meaning.unknown) or None,
+        "content": None if meaning.content == DIGITAL_LINK else meaning.content,
+        "warning": meaning.warning,
+    }
     found |= {name: value for name, value in optional.items() if value is not None}
     return found if symbology_id is None else {**found, "symbology_id": symbology_id}
 
@@ -157,16 +167,22 @@ def _code(reading: Reading) -> Described:
     if Flag.NO_READ in reading.flags:
         return {"no_read": True}
     details = reading.details
+    variable = variable_of(details)
+    inside = () if variable is None else ("net_weight_kg", "price", "currency", "count")
     meaning = Meaning(
         gtin=details.get("gtin"),
         sscc=details.get("sscc"),
         addon=details.get("addon"),
         ais={name.removeprefix("ai."): value for name, value in details.items() if name.startswith("ai.")},
-        derived={name: details[name] for name in DERIVED if name in details},
+        derived={name: details[name] for name in DERIVED if name in details and name not in inside},
+        variable=variable,
+        unknown=tuple(details["unknown"].split("\x1d")) if "unknown" in details else (),
+        content=details.get("content"),
         warning=details.get("warning"),
         fault=details.get("fault"),
     )
-    return describe_meaning(meaning, str(reading.value), symbology_id=details.get("symbology_id"))
+    found = describe_meaning(meaning, str(reading.value), symbology_id=details.get("symbology_id"))
+    return {**found, "repaired": details["repaired"]} if "repaired" in details else found
 
 
 def _measured(reading: Reading) -> Described:

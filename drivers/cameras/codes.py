@@ -7,8 +7,8 @@ from PIL import Image
 
 from drivers.api import Kind, Reading
 from drivers.scanners.aim import Tagged
+from drivers.scanners.codes import details
 from drivers.scanners.meaning import interpret
-from drivers.scanners.serial_reader import details
 
 MAX_CODES = 64
 """Of one picture: a pallet label has 3 to 8. More is a sheet of codes, or texture taken for codes."""

@@ -15,6 +15,12 @@ class Content(StrEnum):
     EAN_8 = "ean_8"
     EAN_WITH_ADD_ON = "ean_with_add_on"
     ITF = "itf"
+    ITF_STRIPPED = "itf_stripped"
+    FNC1 = "fnc1"
+    """The mark of element strings in a symbol in which GS1 does not use it, or a reader's own number for one that it does."""
+    ANYTHING = "anything"
+    """The reader puts the same identifier in front of everything."""
+    ISBT_128 = "isbt_128"
     TEXT = "text"
 
 
@@ -41,11 +47,14 @@ SYMBOLS = {
     "T": "Code 49",
     "U": "MaxiCode",
     "X": "other",
+    "Y": "system expansion",
     "Z": "not a barcode",
     "c": "Channel Code",
     "d": "Data Matrix",
     "e": "GS1 DataBar or composite",
+    "g": "Grid Matrix",
     "h": "Han Xin",
+    "j": "JAB Code",
     "o": "OCR",
     "p": "PosiCode",
     "s": "SuperCode",
@@ -61,9 +70,25 @@ CONTENTS = {
     "]E0": Content.EAN_UPC,
     "]E3": Content.EAN_WITH_ADD_ON,
     "]E4": Content.EAN_8,
+    "]I0": Content.ITF,
     "]I1": Content.ITF,
+    "]I3": Content.ITF_STRIPPED,
+    "]C4": Content.ISBT_128,
+    "]d5": Content.FNC1,
+    "]Q4": Content.FNC1,
+    "]J4": Content.FNC1,
+    "]z1": Content.FNC1,
+    "]K1": Content.FNC1,
+    "]O1": Content.FNC1,
+    "]L3": Content.FNC1,
+    "]X0": Content.ANYTHING,
+    "]Z0": Content.ANYTHING,
 }
-"""Everything else is text: also ]E1 and ]E2 (an add-on alone), ]C2, ]C4 and plain 2D symbols, whatever stands in them."""
+"""Everything else is text: also ]E1 and ]E2 (an add-on alone), ]C2 and plain 2D symbols, whatever stands in them.
+
+]d5 ]Q4 ]J4 are ]d2 ]Q3 ]J1 with a declared character set. ]X0 is what several vendors send for every symbol that they gave
+no letter of its own, and some for all of them.
+"""
 
 
 @dataclass(frozen=True, slots=True)

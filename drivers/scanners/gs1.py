@@ -7,7 +7,7 @@ that repeat, harvest ranges, and a clock of its own. Source: GS1 General Specifi
 
 import re
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -69,6 +69,12 @@ LOST_SEPARATOR = re.compile(
 )
 """A date element at the end of a free text field, or in front of another element: most likely a swallowed GS."""
 
+PREDEFINED = re.compile(r"0[0-4]|1[0-9]|20|3[1-6]|41", re.ASCII)
+"""First two digits of identifiers whose values have predefined lengths. These are complete for good (7.8.5.2): what starts like
+one of them and is none is damage. All others may have become identifiers since the table was made."""
+
+_NEW = re.compile(r"[0-9]{2}[\x21-\x7e]+", re.ASCII)
+
 _FIELD = re.compile(r"[\x21-\x7e]+", re.ASCII)
 
 
@@ -83,32 +89,77 @@ class Elements:
     ais: Mapping[str, str]
     derived: Mapping[str, str]
     warning: str | None = None
+    unknown: tuple[str, ...] = ()
+    """Fields whose identifier is in no table, as they stand there."""
 
 
-def parse_elements(text: str) -> Elements:
+def parse_elements(text: str, *, lenient_separators: bool = False) -> Elements:
     """Element strings with GS (U+001D) after fields of variable length. Raises ElementFault.
 
-    Tolerated: GS in front, at the end, after a field that needs none. Refused: an empty message, unknown identifiers, wrong
-    lengths, character sets, check digits and dates, one identifier with two values, two GS in a row.
+    Tolerated: GS in front, at the end, after a field that needs none, several in a row with `lenient_separators`. A field
+    of an unknown identifier behind known ones is kept. Refused: an empty message, wrong lengths, character sets, check
+    digits and dates, one identifier with two values.
     """
-    rest = text.removeprefix(GS)
+    rest = _single_separators(text) if lenient_separators else text.removeprefix(GS)
     ais: dict[str, str] = {}
-    warning = None
+    unknown: list[str] = []
+    warnings: list[str] = []
     for _ in range(MAX_ELEMENTS):
-        identifier = _identifier(rest)
-        value, rest = _value(identifier, rest[len(identifier.ai) :])
-        if ais.setdefault(identifier.ai, value) != value:
-            raise ElementFault(f"({identifier.ai}) stands there twice with different values")
-        if identifier.separator_required and LOST_SEPARATOR.fullmatch(value) is not None:
-            warning = f"({identifier.ai}) ends like another field: the reader may swallow the separator"
+        if ais and (field := _new_field(rest)) is not None:
+            unknown.append(field)
+            warnings.append(f"no known application identifier starts {field[:4]!r}")
+            rest = rest[len(field) :].removeprefix(GS)
+        else:
+            identifier = _identifier(rest)
+            value, rest = _value(identifier, rest[len(identifier.ai) :])
+            warnings += _add(ais, identifier, value)
         if not rest:
-            return Elements(ais, _derived(ais), warning)
+            return Elements(ais, _derived(ais), "; ".join(warnings) or None, tuple(unknown))
     raise ElementFault(f"more than {MAX_ELEMENTS} element strings")
+
+
+def parse_pairs(pairs: Iterable[tuple[str, str]]) -> Elements:
+    """Element strings that come apart already, as identifier and value. Raises ElementFault, for unknown identifiers too."""
+    ais: dict[str, str] = {}
+    for ai, value in pairs:
+        identifier = _identifier(ai)
+        if identifier.ai != ai:
+            raise ElementFault(f"no application identifier is {ai[:8]!r}")
+        field, rest = _value(identifier, value)
+        if rest or field != value:
+            raise ElementFault(f"({ai}) does not fit its form {identifier.format}: {value[:40]!r}")
+        _add(ais, identifier, value)
+    return Elements(ais, _derived(ais))
 
 
 def is_plausible(text: str) -> bool:
     """Whether untyped text may be taken for element strings: it starts with a key, or a separator stands in it."""
     return GS in text or any(text.startswith(key) for key in KEYS)
+
+
+def _single_separators(text: str) -> str:
+    return GS.join(field for field in text.split(GS) if field)
+
+
+def _add(ais: dict[str, str], identifier: GS1ApplicationIdentifier, value: str) -> list[str]:
+    """Add one element; gives what looks wrong with it."""
+    if ais.setdefault(identifier.ai, value) != value:
+        raise ElementFault(f"({identifier.ai}) stands there twice with different values")
+    if identifier.separator_required and LOST_SEPARATOR.fullmatch(value) is not None:
+        return [f"({identifier.ai}) ends like another field: the reader may swallow the separator"]
+    return []
+
+
+def _new_field(rest: str) -> str | None:
+    """The field in front when it can only be one of an identifier that is younger than the table."""
+    field = rest.partition(GS)[0]
+    if _NEW.fullmatch(field) is None or len(field) < 3 or PREDEFINED.match(field) is not None:
+        return None
+    try:
+        GS1ApplicationIdentifier.extract(field)
+    except ParseError:
+        return field
+    return None
 
 
 def _identifier(rest: str) -> GS1ApplicationIdentifier:

@@ -8,19 +8,13 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import Field, field_validator
 
-from drivers.api import Codec, Decoded, Driver, DriverInfo, Flag, Kind, Malformed, Mode, Reading, Settings, SettingsFault, Tier
+from drivers.api import Codec, Decoded, Driver, DriverInfo, Kind, Malformed, Mode, Settings, SettingsFault, Tier
 from drivers.framing import PARITIES, Frame, FrameBuffer, parity_of, with_parity
-from drivers.scanners.aim import CONTENTS, Content, Tagged, split
-from drivers.scanners.gs1 import GS
-from drivers.scanners.gtin import is_restricted
-from drivers.scanners.meaning import Meaning, interpret
+from drivers.scanners.codes import CodeReader, TypedSettings
 from drivers.settings import own_settings, read_settings
 
 MAX_FRAME = 8192
 """Bytes. The fullest symbol, QR version 40, holds 7,089 digits; prefix, identifier and suffix come on top."""
-
-DEFAULT_NO_READ = ("NR", "NOREAD", "NO READ", "?")
-"""What readers send by default when the trigger was pulled and nothing was seen. With an identifier in front it is a code."""
 
 ENCODINGS = frozenset(
     codecs.lookup(name).name
@@ -42,18 +36,13 @@ DIGITS_WITH_PARITY = frozenset(range(0xB0, 0xBA))
 """A digit with bit 7 set. No letter of the encodings above, so a frame full of them was sent with 7 data bits."""
 
 
-class ScannerSettings(Settings):
+class ScannerSettings(TypedSettings):
     """How the reader is programmed. `suffix` empty: a code ends with silence of `idle_ms`."""
 
-    prefix: str = Field(default="", max_length=8)
-    suffix: str = Field(default="\r", max_length=4)
-    idle_ms: int = Field(default=100, ge=10, le=2000)
-    encoding: str = "utf-8"
-    aim_prefix: bool | None = None
-    """True: each code must start with its identifier, which catches codes cut at the front. None: taken where it is seen."""
-    no_read: str | tuple[str, ...] = DEFAULT_NO_READ
-    separators: str | tuple[str, ...] = ()
-    """Characters that the reader sends in place of GS."""
+    prefix: str = Field(default="", max_length=8, description="What the reader sends in front of each code.")
+    suffix: str = Field(default="\r", max_length=4, description="What ends each code; empty: silence does.")
+    idle_ms: int = Field(default=100, ge=10, le=2000, description="Silence that ends a code without a suffix.")
+    encoding: str = Field(default="utf-8", description="How the reader encodes text: utf-8, iso-8859-8, cp1255...")
 
     @field_validator("encoding")
     @classmethod
@@ -92,6 +81,7 @@ class SerialReaderCodec:
         self._frames = FrameBuffer((self._suffix,) if self._suffix else (), MAX_FRAME, also=self._with_parity)
         self._idle_ns = settings.idle_ms * 1_000_000
         self._heard_ns = 0
+        self._codes = CodeReader(settings)
 
     def receive(self, data: bytes, now_ns: int) -> list[Decoded]:
         """Take bytes, give the codes in them; empty `data` lets a code without a suffix end."""
@@ -161,46 +151,13 @@ class SerialReaderCodec:
         return [*noise, self._code(body, raw[len(before) :])]
 
     def _code(self, body: bytes, raw: bytes) -> Decoded:
-        settings = self._settings
         if not body:
             return Malformed("empty code", raw)
         try:
-            text = body.decode(settings.encoding)
+            text = body.decode(self._settings.encoding)
         except UnicodeDecodeError:
-            return Malformed(f"line setting: the text is not {settings.encoding}", raw)
-        no_read = (settings.no_read,) if isinstance(settings.no_read, str) else settings.no_read
-        if text in no_read and text:
-            return Reading(Kind.CODE, None, None, frozenset({Flag.NO_READ}), raw)
-        tagged = Tagged(None, text) if settings.aim_prefix is False else split(text)
-        if settings.aim_prefix and tagged.symbology_id is None:
-            return Malformed("code without its AIM identifier: cut at the front, or the reader is not set to send it", raw)
-        tagged = _with_separators(tagged, settings.separators)
-        return Reading(Kind.CODE, tagged.text, None, frozenset(), raw, details=details(tagged, interpret(tagged)))
-
-
-def details(tagged: Tagged, meaning: Meaning) -> dict[str, str]:
-    """What a code's reading says besides its text: `symbology_id gtin sscc addon ai.<n> expiry... restricted warning fault`."""
-    found = {"symbology_id": tagged.symbology_id, "gtin": meaning.gtin, "sscc": meaning.sscc, "addon": meaning.addon}
-    known = {name: value for name, value in found.items() if value is not None}
-    known |= {f"ai.{ai}": value for ai, value in meaning.ais.items()}
-    known |= meaning.derived
-    if meaning.gtin is not None and "01" not in meaning.ais and is_restricted(meaning.gtin):
-        known["restricted"] = "true"
-    if meaning.warning is not None:
-        known["warning"] = meaning.warning
-    if meaning.fault is not None:
-        known["fault"] = meaning.fault
-    return known
-
-
-def _with_separators(tagged: Tagged, separators: Sequence[str]) -> Tagged:
-    """GS put back where the symbol promises element strings or says nothing; text of other symbols is left alone."""
-    if tagged.symbology_id is not None and CONTENTS.get(tagged.symbology_id) is not Content.ELEMENT_STRINGS:
-        return tagged
-    text = tagged.text
-    for separator in separators:
-        text = text.replace(separator, GS)
-    return Tagged(tagged.symbology_id, text)
+            return Malformed(f"line setting: the text is not {self._settings.encoding}", raw)
+        return self._codes.read(text, raw)
 
 
 def _parity(raw: bytes, encoding: str) -> str | None:

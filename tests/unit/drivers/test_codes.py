@@ -133,7 +133,7 @@ def test_ean_upc_of_all_lengths_that_readers_send(digits: str) -> None:
 
 def test_plain_symbols_promise_nothing() -> None:
     assert typed("]C0", "0112345678901231") == Meaning()
-    assert typed("]Q1", "https://id.gs1.org/01/09520123456788") == Meaning()
+    assert typed("]Q1", "https://example.com/blog/2026/01/15") == Meaning()
     assert typed("]I1", "12345678901231").gtin == "12345678901231"
     assert typed("]I1", "123456").gtin is None
 
