@@ -277,14 +277,16 @@ async def test_tcp_sends_small_commands_at_once(peer: Peer) -> None:
 @pytest.mark.parametrize(
     ("kind", "settings", "blamed"),
     [
-        ("serial", {}, "port"),
+        ("serial", {}, None),
+        ("serial", {"port": "/dev/x", "usb": {"serial": "A"}}, None),
+        ("serial", {"usb": {"vid": "1a86"}}, "usb"),
         ("serial", {"port": "/dev/x", "parity": "X"}, "parity"),
         ("serial", {"port": "/dev/x", "speed": 9600}, "speed"),
         ("tcp", {"host": "a", "port": 0}, "port"),
         ("pigeon", {}, "transport"),
     ],
 )
-def test_settings_that_do_not_fit_are_named(kind: str, settings: dict[str, object], blamed: str) -> None:
+def test_settings_that_do_not_fit_are_named(kind: str, settings: dict[str, object], blamed: str | None) -> None:
     with pytest.raises(SettingsFault) as caught:
         make_transport(kind, settings)
     assert caught.value.setting == blamed
@@ -292,5 +294,5 @@ def test_settings_that_do_not_fit_are_named(kind: str, settings: dict[str, objec
 
 def test_kinds_are_what_the_factory_knows() -> None:
     for kind in KINDS:
-        with pytest.raises(SettingsFault, match=r"port|host"):
+        with pytest.raises(SettingsFault):
             make_transport(kind, {})
