@@ -3,8 +3,16 @@
 from collections.abc import Mapping
 
 from drivers.api import Driver
-from drivers.captures import Decoder
+from drivers.captures import Decoder, frames
+from drivers.scales.pos.nci import NCI
+from drivers.scales.pos.parcel import FEDEX, UPS_WORLDSHIP
+from drivers.scales.pos.penn import PENNSYLVANIA_7600
+from drivers.scales.pos.sma import SMA
+from drivers.scales.pos.toledo import DATALOGIC_SASI, TOLEDO_8213, TOLEDO_8217, answers
 
-DRIVERS: tuple[Driver, ...] = ()
+DRIVERS: tuple[Driver, ...] = (TOLEDO_8217, TOLEDO_8213, DATALOGIC_SASI, NCI, SMA, UPS_WORLDSHIP, FEDEX, PENNSYLVANIA_7600)
 
-DECODERS: Mapping[str, Decoder] = {}
+DECODERS: Mapping[str, Decoder] = {
+    **{driver.info.name: frames(driver) for driver in DRIVERS},
+    **{driver.info.name: answers(driver) for driver in (TOLEDO_8217, TOLEDO_8213)},
+}

@@ -1,7 +1,33 @@
 """Frames and arguments of the drivers in the area `pos`."""
 
-SAMPLES: dict[str, list[bytes]] = {}
+SAMPLES: dict[str, list[bytes]] = {
+    "toledo-8217": [b"\x0201.250\r", b"\x0201.750N\r", b"\x02?\x01\r", b"\x02?\x0d\r", b"\x02E\r", b"\x02?P\r"],
+    "toledo-8213": [b"\x02012.34\r", b"\x02012.34N\r", b"\x02?A\r", b"\x02?B\r"],
+    "datalogic-sasi": [b"\x0201.250\r", b"\x02?A\r", b"\x02?B\r", b"\x02?C\r", b"\x02?D\r"],
+    "nci-scp01": [b"\n001.25LB\r\nS00\r\x03", b"\nS10\r\x03", b"\n?\r\x03", b"\n02LB 05.5OZ\r\nS00\r\x03", b"\n0\xb1\r\x03"],
+    "sma": [
+        b"\n 1G       5.025lb \r",
+        b"\nO1G      15.020kg \r",
+        b"\n?\r",
+        b"\nE1G  ----------kg \r",
+        b"\n    \r",
+        b"\nSMA:2/1.0\r",
+    ],
+    "ups-worldship": [b"  5.25 lb. GR  \r\n\x03", b"  5.25 lb. gr  \r\n\x03", b"\r\x03"],
+    "fedex": [b"\n 001.25LB\r00\x03", b"\n 001.25LB\r10\x03", b"\n 001.25LB\r02\x03"],
+    "pennsylvania-7600": [
+        b"Gross 100.55 lb.\r\n",
+        b"WGross   0.00 lb.\r\n",
+        b"OLOLOL\r\n",
+        b"Err.81\r\n",
+        b"Count 157 Pieces\r\n",
+    ],
+}
 """Driver -> frames with their terminators; one decoded thing each, never a malformed one."""
 
-ARGUMENTS: dict[tuple[str, str], str] = {}
+ARGUMENTS: dict[tuple[str, str], str] = {
+    ("toledo-8217", "preset_tare"): "1.25 kg",
+    ("toledo-8213", "preset_tare"): "1.25 kg",
+    ("pennsylvania-7600", "preset_tare"): "1.25 [lb_av]",
+}
 """(driver, command) -> an argument that it needs; without one the command is refused."""

@@ -1,0 +1,81 @@
+"""Cutting a stream whose frames start with a mark: what is between frames is kept, and a cut-off frame costs itself only."""
+
+from collections.abc import Callable
+
+from drivers.api import Malformed
+from drivers.framing import Frame, parity_of
+
+NO_FRAME = 0
+"""What a `Measure` says where no frame can start."""
+
+Measure = Callable[[bytearray, int], int | None]
+"""Length of the frame that starts at an offset; None while more bytes must tell, NO_FRAME where none starts.
+
+More bytes never change an answer once given, and one is given within the cap of the protocol's frames.
+"""
+
+STRAY = 256
+"""Bytes. What is no frame is handed out in blocks of this size, so that endless noise is seen and does not grow the memory."""
+
+
+class MarkedFrames:
+    """Frames as `measure` finds them, and what lies between as frames of its own, which no protocol takes for one of its.
+
+    The result depends on the bytes alone, never on how they were split: bytes in front are held back until a whole frame
+    behind them, or their own number, says where they end.
+    """
+
+    def __init__(self, measure: Measure) -> None:
+        self._measure = measure
+        self._bytes = bytearray()
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take bytes, give what is complete."""
+        self._bytes += data
+        frames: list[Frame] = []
+        while (size := self._next()) is not None:
+            frames.append(Frame(self._take(size), ended=True))
+        return frames
+
+    def flush(self) -> Frame | None:
+        """What is left; the buffer is empty afterwards."""
+        return Frame(self._take(len(self._bytes)), ended=False) if self._bytes else None
+
+    def _next(self) -> int | None:
+        for at in range(min(len(self._bytes), STRAY)):
+            size = self._measure(self._bytes, at)
+            if size is None:
+                return None
+            if size != NO_FRAME:
+                return at or size
+        return STRAY if len(self._bytes) >= STRAY else None
+
+    def _take(self, size: int) -> bytes:
+        raw = bytes(self._bytes[:size])
+        del self._bytes[:size]
+        return raw
+
+
+def between(starts: bytes, ends: bytes, cap: int) -> Measure:
+    """Frames from one of `starts` to the first of `ends`, at most `cap` bytes; a start inside says that the first was cut."""
+
+    def measure(data: bytearray, at: int) -> int | None:
+        if data[at] not in starts:
+            return NO_FRAME
+        for offset in range(at + 1, min(len(data), at + cap)):
+            if data[offset] in ends:
+                return offset + 1 - at
+            if data[offset] in starts:
+                return NO_FRAME
+        return None if len(data) < at + cap else NO_FRAME
+
+    return measure
+
+
+def stray(raw: bytes) -> Malformed:
+    """Bytes that are no frame; a wrong line setting is named where it shows."""
+    if (parity := parity_of(raw)) is not None:
+        return Malformed(
+            f"line setting: bytes carry {parity} parity in bit 7; the device sends 7 data bits, the port reads 8", raw
+        )
+    return Malformed("bytes that belong to no frame: a cut-off start, another protocol or line setting", raw)
