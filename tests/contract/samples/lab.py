@@ -40,6 +40,28 @@ SAMPLES: dict[str, list[bytes]] = {
         b'NB A "123456"\r\n',
         b"ES\r\n",
     ],
+    "sartorius-xbpi": [
+        bytes.fromhex("0b4148bba3d70a3d30824507"),
+        bytes.fromhex("0b41487fffffffff30020546"),
+        bytes.fromhex("0b41480000818218100001c0"),
+        bytes.fromhex("03410044"),
+        bytes.fromhex("044101064c"),
+        bytes.fromhex("0841450031801165b5"),
+    ],
+    "adam-cpw": [b"G +     2.00 kg\r\n", b"N -  1.00 kg\r\n", b"T + 0.50 kg\r\n", b"Unit Wt. 123 g\r\n", b"PCS 10 pcs\r\n"],
+    "adam-azextra": [b"  1.234kg\r\n", b"0.005 kg\r\n"],
+    "adam-16": [b"       123.45 g \r\n", b"-      123.45 g \r\n", b"          125PCS\r\n"],
+    "adam-pgl": [b"123.4567 g\r\n", b"Net: -3.201 g\r\n", b"!EK\r\n", b"DATE 12/09/2026\r\n"],
+    "kern-print": [
+        b"     -450.45 gn \r\n",
+        b"M      10.21 g  \r\n",
+        b"       10.21    \r\n",
+        b"       10.21 \r\n",
+        b"        Error\r\n",
+    ],
+    "kern-platform": [b"ST,GS   1.000KG\r\n", b"US,NT - 1.342KG\r\n", b"OL,GS\r\n", b"ER NN\r\n"],
+    "gg-print": [b"-    12.34 G \r\n", b"   100.001 CT \r\n", b"UW  12.34 g\n", b"QT  1000 Pcs\n", b"MN   12    \n"],
+    "axis": [b"-   12.345 kg \r\n", b"       0.5  g \r\n", b"MJ\r\n"],
 }
 """Driver -> frames with their terminators; one decoded thing each, never a malformed one."""
 
