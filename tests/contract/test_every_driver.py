@@ -123,8 +123,10 @@ def test_any_bytes_in_any_split_give_declared_results_only(driver: Driver, data:
     for item in found:
         assert_declared(item)
     assert found == run(driver, [capture])
+    # Only a codec that talks to the device can know that nobody asked who it is.
     assert [describe(item) for item in driver.decode(capture, {})] == [
-        {name: value for name, value in describe(item).items() if name != "power_up"} for item in found
+        {word: said for word, said in describe(item).items() if word != "power_up" or isinstance(item, Reading)}
+        for item in found
     ]
 
 
