@@ -5,9 +5,9 @@ Owns what is sent and when, and what is owed in return; the lines themselves are
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.api import (
     Acknowledged,
@@ -64,6 +64,7 @@ class _Command:
 
 
 _ASK = _Command("SI", WEIGHT_PREFIXES)
+_ASK_ALL = _Command("SIX1", frozenset({"SIX1"}))
 _REPEAT = _Command("SIR", WEIGHT_PREFIXES, STREAM_SILENCE_NS)
 
 COMMANDS = {
@@ -94,6 +95,15 @@ class MtSicsSettings(Settings):
     end_of_line: Literal["crlf", "lf", "cr"] = Field(
         default="crlf", description="`crlf` and `lf` both end a line at LF; `cr` is for devices whose menu says CR."
     )
+    weight_command: Literal["SI", "SIX1"] = Field(
+        default="SI", description="SIX1 has industrial terminals give gross, net and tare in one answer; only with mode poll."
+    )
+
+    @model_validator(mode="after")
+    def _six1_is_asked(self) -> Self:
+        if self.weight_command == "SIX1" and self.mode == "stream":
+            raise ValueError("weight_command SIX1 has no stream: use mode poll")
+        return self
 
 
 @dataclass(slots=True)
@@ -115,6 +125,7 @@ class MtSicsCodec:
 
     def __init__(self, settings: MtSicsSettings) -> None:
         self._stream = settings.mode == "stream"
+        self._ask = _ASK_ALL if settings.weight_command == "SIX1" else _ASK
         self._interval_ns = settings.interval_ms * 1_000_000
         self._frames = FrameBuffer(LINE_ENDS[settings.end_of_line], MAX_LINE)
         self._owed: _Owed | None = None
@@ -128,13 +139,13 @@ class MtSicsCodec:
         return [self._settle(line, now_ns) for line in map(_line, self._frames.feed(data))]
 
     def poll(self, now_ns: int) -> bytes | None:
-        """`SI` at the interval, or `SIR` where the stream is not running; None while another answer is awaited."""
+        """`SI` or `SIX1` at the interval, or `SIR` where the stream is not running; None while another answer is awaited."""
         self._start_clock(now_ns)
         if self._owed is not None and self._owed.late(now_ns):
             self._silent = True
             self._serials_asked = 0
             self._owed = None
-        if self._owed is not None and (self._stream or not self._silent or self._owed.command is not _ASK):
+        if self._owed is not None and (self._stream or not self._silent or self._owed.command is not self._ask):
             return None
         if self._stream:
             self._owed = _Owed(_REPEAT, "weight", now_ns)
@@ -142,13 +153,13 @@ class MtSicsCodec:
         if self._next_ns is not None and now_ns < self._next_ns:
             return None
         self._next_ns = now_ns + self._interval_ns
-        self._owed = _Owed(_ASK, "weight", now_ns)
-        return b"SI\r\n"
+        self._owed = _Owed(self._ask, "weight", now_ns)
+        return f"{self._ask.send}\r\n".encode("ascii")
 
     def due_ns(self, now_ns: int) -> int | None:
         """The next question, or the end of an answer's time."""
         owed = self._owed
-        if owed is not None and not (self._silent and owed.command is _ASK and not self._stream):
+        if owed is not None and not (self._silent and owed.command is self._ask and not self._stream):
             return now_ns if owed.since_ns is None else owed.since_ns + owed.command.timeout_ns + 1
         return now_ns if self._stream or self._next_ns is None else self._next_ns
 

@@ -18,6 +18,7 @@ from drivers.scales.mt_sics import (
     MtSicsSettings,
 )
 from drivers.scales.mt_sics_lines import UNITS
+from drivers.settings import read_settings
 
 MS = 1_000_000
 WEIGHT = b"S S     100.00 g\r\n"
@@ -424,6 +425,22 @@ def test_any_course_of_events_ends_asking_again(course: list[bytes | str | int],
     assert codec.poll(now + STABLE_TIMEOUT_NS) is not None, "never stuck, whatever happened"
     codec.receive(b"\r\n" + b"x" * MAX_LINE + b"\r\n" + WEIGHT, now + STABLE_TIMEOUT_NS)
     assert not codec.overdue(now + STABLE_TIMEOUT_NS)
+
+
+def test_six1_gives_gross_net_and_tare_at_once() -> None:
+    codec = polling(weight_command="SIX1")
+    assert codec.poll(0) == b"SIX1\r\n"
+    (got,) = codec.receive(b"SIX1 S 0 N R R 0 0 0 1 M     1.500     1.250     0.250 kg\r\n", 1)
+    assert isinstance(got, Reading)
+    assert (str(got.value), got.details["gross"], got.details["tare"]) == ("1.250", "1.500", "0.250")
+    assert codec.poll(200_000_000) == b"SIX1\r\n"
+    assert codec.receive(b"ES\r\n", 200_000_001)
+    assert codec.poll(400_000_000) == b"SIX1\r\n", "a terminal without it says so, and is asked again"
+
+
+def test_six1_has_no_stream() -> None:
+    with pytest.raises(SettingsFault):
+        read_settings(MtSicsSettings, {"weight_command": "SIX1", "mode": "stream"})
 
 
 def test_probe_changes_no_measurement() -> None:
