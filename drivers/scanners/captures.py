@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping
 
-from drivers.captures import MAX_WIRE, CaptureFault, Decoder, wire_bytes
+from drivers.api import Driver
+from drivers.captures import MAX_WIRE, CaptureFault, Decoder, messages, settings_of, wire_bytes
+from drivers.envelope import MAX_PAYLOAD, Message
 from drivers.scanners import aim, gs1, gtin, meaning
-from drivers.scanners.codes import CodeReader, CodeSettings, TypedSettings
+from drivers.scanners.codes import CodeSettings, TypedSettings, typed_codes
+from drivers.scanners.keys import EV_KEY, EVENT, KEY_NAMES
 from drivers.scanners.meaning import Meaning
 from drivers.settings import read_settings
 from drivers.vocabulary import Described, describe, describe_meaning, fault
+
+MAX_REPORTS = 1000
+"""More than the longest code takes."""
+
+MAX_EVENTS = 100_000
+"""Of one capture; more than the longest code takes, Alt codes included."""
 
 
 def element_string(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
@@ -76,7 +85,53 @@ def typed(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Desc
     text = _text(wire)
     given = {name: value for name, value in params.items() if name in TypedSettings.model_fields}
     settings = read_settings(TypedSettings, given)
-    return [describe(CodeReader(settings).read(text, text.encode("utf-8", "surrogatepass")))]
+    return [describe(typed_codes(settings).read(text, text.encode("utf-8", "surrogatepass")))]
+
+
+def reports(driver: Driver) -> Decoder:
+    """`hid-pos-scanner`: `hex_reports`, a list; or the bytes of one report, or envelopes."""
+    single = messages(driver, "report")
+
+    def run(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
+        given = wire.get("hex_reports")
+        if given is None:
+            return single(wire, params)
+        if not isinstance(given, list) or len(given) > MAX_REPORTS or any(not isinstance(one, str) for one in given):
+            raise CaptureFault(f"hex_reports is a list of at most {MAX_REPORTS} strings")
+        data = b"".join(Message("report", wire_bytes({"hex": one})[:MAX_PAYLOAD]).to_bytes() for one in given)
+        return _decoded(driver, data, params)
+
+    return run
+
+
+def key_events(driver: Driver) -> Decoder:
+    """`evdev-keys`: `keys`, a list of the kernel's key name and 1 or 0; or the bytes of events, or envelopes."""
+    single = messages(driver, "keys")
+
+    def run(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
+        given = wire.get("keys")
+        if given is None:
+            return single(wire, params)
+        if not isinstance(given, list) or len(given) > MAX_EVENTS:
+            raise CaptureFault(f"keys is a list of at most {MAX_EVENTS} events")
+        events = b"".join(_event(one) for one in given)
+        chunks = range(0, len(events), MAX_PAYLOAD)
+        return _decoded(driver, b"".join(Message("keys", events[at : at + MAX_PAYLOAD]).to_bytes() for at in chunks), params)
+
+    return run
+
+
+def _event(given: object) -> bytes:
+    match given:
+        case [str(name), int(value)] if name in KEY_NAMES and value in {0, 1, 2}:
+            return EVENT.pack(EV_KEY, KEY_NAMES[name], value)
+        case _:
+            raise CaptureFault("an event is a key's name and 0, 1 or 2")
+
+
+def _decoded(driver: Driver, data: bytes, params: Mapping[str, object]) -> list[Described]:
+    found = list(driver.decode(data, settings_of(driver, params)))
+    return [describe(one) for one in found] or [fault("no code")]
 
 
 def _rules(params: Mapping[str, object]) -> meaning.Rules:

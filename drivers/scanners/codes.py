@@ -1,6 +1,6 @@
 """From a reader's text to a reading, the same for every way in which a reader can be connected; and the settings for it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -117,49 +117,64 @@ class TypedSettings(CodeSettings):
 
 
 class CodeReader:
-    """Makes readings of a reader's texts."""
+    """Makes readings of a reader's texts.
 
-    def __init__(self, settings: CodeSettings) -> None:
+    `repair` gives the text as it was meant, the name of the layout where that differs, and what could not be repaired;
+    `suspect` a warning about a text that means nothing.
+    """
+
+    def __init__(
+        self,
+        settings: CodeSettings,
+        *,
+        repair: Callable[[str], tuple[str, str | None, list[str]]] | None = None,
+        suspect: Callable[[str], str | None] | None = None,
+    ) -> None:
         self._settings = settings
         self._rules = settings.rules()
+        self._repair = repair
+        self._suspect = suspect
 
-    def read(self, text: str, raw: bytes, warnings: Sequence[str] = ()) -> Decoded:
-        """One code. `warnings` are what was seen on the way to its text."""
+    def read(self, text: str, raw: bytes, *, symbology_id: str | None = None, warnings: Sequence[str] = ()) -> Decoded:
+        """One code. `symbology_id` came beside the text; `warnings` are what was seen on the way to it."""
         settings = self._settings
         if not text:
             return Malformed("empty code", raw)
         no_read = (settings.no_read,) if isinstance(settings.no_read, str) else settings.no_read
-        if text in no_read:
+        if text in no_read and symbology_id is None:
             return Reading(Kind.CODE, None, None, frozenset({Flag.NO_READ}), raw)
         repaired = None
-        if isinstance(settings, TypedSettings) and settings.keyboard_layout is not None:
-            text, repaired, found = _repaired(text, settings.keyboard_layout, settings.scanner_layout)
-            warnings = (*warnings, *found)
-        tagged = Tagged(None, text) if settings.aim_prefix is False else split(text)
+        if self._repair is not None:
+            text, repaired, lost = self._repair(text)
+            warnings = (*warnings, *lost)
+        tagged = self._tagged(text, symbology_id)
         if settings.aim_prefix and tagged.symbology_id is None:
             reason = "code without its AIM identifier: cut at the front, or the reader is not set to send it"
             return Malformed("; ".join([reason, *warnings, *self._suspicion(text)]), raw)
-        tagged = _with_separators(tagged, settings.separators)
         meaning = interpret(tagged, self._rules)
-        if repaired is None and not (meaning.gtin or meaning.sscc or meaning.ais):
+        if meaning.gtin is None and meaning.sscc is None and not meaning.ais:
             warnings = (*warnings, *self._suspicion(text))
-        return Reading(
-            Kind.CODE,
-            tagged.text,
-            None,
-            frozenset(),
-            raw,
-            details=details(tagged, meaning, warnings=warnings, repaired=repaired),
-        )
+        known = details(tagged, meaning, warnings=warnings, repaired=repaired)
+        return Reading(Kind.CODE, tagged.text, None, frozenset(), raw, details=known)
+
+    def _tagged(self, text: str, symbology_id: str | None) -> Tagged:
+        if symbology_id is not None:
+            tagged = Tagged(symbology_id, text)
+        else:
+            tagged = Tagged(None, text) if self._settings.aim_prefix is False else split(text)
+        return _with_separators(tagged, self._settings.separators)
 
     def _suspicion(self, text: str) -> list[str]:
-        """What a text that means nothing may have suffered."""
-        settings = self._settings
-        if isinstance(settings, TypedSettings):
-            found = None if settings.keyboard_layout else damage.typed_through(text, settings.scanner_layout)
-        else:
-            found = damage.typed_by(text)
+        found = None if self._suspect is None else self._suspect(text)
         return [] if found is None else [found]
+
+
+def typed_codes(settings: TypedSettings) -> CodeReader:
+    """For text that may have gone through a computer's layout: a known one is undone, another suspected."""
+    through, reader = settings.keyboard_layout, settings.scanner_layout
+    if through is not None:
+        return CodeReader(settings, repair=lambda text: _repaired(text, through, reader))
+    return CodeReader(settings, suspect=lambda text: damage.typed_through(text, reader))
 
 
 def details(tagged: Tagged, meaning: Meaning, *, warnings: Sequence[str] = (), repaired: str | None = None) -> dict[str, str]:

@@ -18,7 +18,7 @@ MAX_JUDGED = 512
 
 def typed_through(text: str, reader: LayoutName = "us") -> str | None:
     """A warning when `text` looks as if a computer of another layout had made it of the keys of a reader set to `reader`."""
-    if len(text) > MAX_JUDGED or _is_recognised(text):
+    if not _may_be_damaged(text):
         return None
     for name in NAMES:
         if name != reader and _is_recognised(repair(text, typed_through=name, reader=reader).text):
@@ -30,12 +30,17 @@ def typed_through(text: str, reader: LayoutName = "us") -> str | None:
 
 def typed_by(text: str, read_as: LayoutName = "us") -> str | None:
     """A warning when `text`, made of keys by the layout `read_as`, looks as if the reader had been set to another layout."""
-    if len(text) > MAX_JUDGED or _is_recognised(text):
+    if not _may_be_damaged(text):
         return None
     for name in NAMES:
         if name != read_as and _is_recognised(repair(text, typed_through=read_as, reader=name).text):
             return f"the reader seems to be set to the keyboard layout {name}: nothing was repaired"
     return None
+
+
+def _may_be_damaged(text: str) -> bool:
+    # Letters and digits of ASCII come from keys that give such on every layout here, and none of them what we recognise.
+    return len(text) <= MAX_JUDGED and not (text.isascii() and text.isalnum()) and not _is_recognised(text)
 
 
 def _is_recognised(text: str) -> bool:

@@ -3,34 +3,19 @@
 Sources: Honeywell, Zebra and Datalogic product reference guides, chapters on serial interface, prefix and suffix.
 """
 
-import codecs
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field, field_validator
 
-from drivers.api import Codec, Decoded, Driver, DriverInfo, Kind, Malformed, Mode, Settings, SettingsFault, Tier
+from drivers.api import Codec, Decoded, Driver, DriverInfo, Kind, Malformed, Mode, Settings, Tier
 from drivers.framing import PARITIES, Frame, FrameBuffer, parity_of, with_parity
-from drivers.scanners.codes import CodeReader, TypedSettings
+from drivers.scanners.codes import TypedSettings, typed_codes
+from drivers.scanners.one_way import OneWay
+from drivers.scanners.text_encoding import TextEncoding
 from drivers.settings import own_settings, read_settings
 
 MAX_FRAME = 8192
 """Bytes. The fullest symbol, QR version 40, holds 7,089 digits; prefix, identifier and suffix come on top."""
-
-ENCODINGS = frozenset(
-    codecs.lookup(name).name
-    for name in (
-        "utf-8",
-        "ascii",
-        "iso-8859-1",
-        "iso-8859-8",
-        "iso-8859-15",
-        "cp1252",
-        "cp1255",
-        "cp862",
-        "shift_jis",
-        "gb18030",
-    )
-)
 
 DIGITS_WITH_PARITY = frozenset(range(0xB0, 0xBA))
 """A digit with bit 7 set. No letter of the encodings above, so a frame full of them was sent with 7 data bits."""
@@ -42,18 +27,7 @@ class ScannerSettings(TypedSettings):
     prefix: str = Field(default="", max_length=8, description="What the reader sends in front of each code.")
     suffix: str = Field(default="\r", max_length=4, description="What ends each code; empty: silence does.")
     idle_ms: int = Field(default=100, ge=10, le=2000, description="Silence that ends a code without a suffix.")
-    encoding: str = Field(default="utf-8", description="How the reader encodes text: utf-8, iso-8859-8, cp1255...")
-
-    @field_validator("encoding")
-    @classmethod
-    def _known_encoding(cls, name: str) -> str:
-        try:
-            found = codecs.lookup(name).name
-        except LookupError as exc:
-            raise ValueError("unknown encoding") from exc
-        if found not in ENCODINGS:
-            raise ValueError("no encoding of barcode text")
-        return found
+    encoding: TextEncoding = "utf-8"
 
     @field_validator("prefix", "suffix")
     @classmethod
@@ -70,7 +44,7 @@ class ScannerSettings(TypedSettings):
         return tuple(given)
 
 
-class SerialReaderCodec:
+class SerialReaderCodec(OneWay):
     """One reader. It is never asked anything, so it owes nothing."""
 
     def __init__(self, settings: ScannerSettings) -> None:
@@ -81,7 +55,7 @@ class SerialReaderCodec:
         self._frames = FrameBuffer((self._suffix,) if self._suffix else (), MAX_FRAME, also=self._with_parity)
         self._idle_ns = settings.idle_ms * 1_000_000
         self._heard_ns = 0
-        self._codes = CodeReader(settings)
+        self._codes = typed_codes(settings)
 
     def receive(self, data: bytes, now_ns: int) -> list[Decoded]:
         """Take bytes, give the codes in them; empty `data` lets a code without a suffix end."""
@@ -94,21 +68,9 @@ class SerialReaderCodec:
                 found += self._decode(frame)
         return found
 
-    def poll(self, now_ns: int) -> bytes | None:  # noqa: ARG002 - the contract's signature
-        """Readers are never asked."""
-        return None
-
     def due_ns(self, now_ns: int) -> int | None:  # noqa: ARG002 - the contract's signature
         """The end of the silence that ends a code, where codes end so."""
         return None if self._suffix or not len(self._frames) else self._heard_ns + self._idle_ns
-
-    def overdue(self, now_ns: int) -> bool:  # noqa: ARG002 - the contract's signature
-        """A reader that says nothing has nothing to say."""
-        return False
-
-    def command(self, name: str, argument: str | None = None) -> bytes:  # noqa: ARG002 - the contract's signature
-        """There are none: raises SettingsFault."""
-        raise SettingsFault(f"a reader takes no commands, not {name[:40]!r}", setting="command")
 
     def finish(self) -> list[Decoded]:
         """What is left: a code where silence ends codes, else a code without its suffix."""
