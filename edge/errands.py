@@ -11,6 +11,7 @@ import structlog
 from edge.blobs.channel import TusChannel
 from edge.blobs.store import BlobStore, BlobTooLong
 from edge.blobs.uploader import Uploader
+from edge.cameras.book import CameraBook
 from edge.clock import Clock
 from edge.commands.book import CommandBook, Facts
 from edge.commands.deeds import Parts, deeds
@@ -56,7 +57,9 @@ class Place:
     show_yourself: Callable[[int], None]
 
 
-def orders(place: Place, journal: Journal, hub: DeviceHub, uplink: Uplink | None) -> Executor:
+def orders(
+    place: Place, journal: Journal, hub: DeviceHub, uplink: Uplink | None, cameras: CameraBook | None = None
+) -> Executor:
     """Who carries out commands, for whoever listens to the cloud. Somebody must run it."""
     parts = Parts(
         devices=hub,
@@ -65,6 +68,7 @@ def orders(place: Place, journal: Journal, hub: DeviceHub, uplink: Uplink | None
         pull_mirror=uplink.mirror_pauses.wake if uplink else _nothing,
         fresh_run=journal.fresh_run,
         show_yourself=place.show_yourself,
+        cameras=cameras,
     )
     return Executor(CommandBook(journal), deeds(parts), place.clock)
 

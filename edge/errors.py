@@ -8,6 +8,7 @@ EdgeError
 │   └── JournalFull    there is no room: nothing of it was written, nothing that is there was touched
 ├── MirrorFault        the mirror's database cannot be used
 ├── ListenerBehind     a reader of the devices' events was too slow
+├── PictureFailed      a camera gave no picture that could be kept; `code` says why
 ├── TakeRefused        a reading cannot be taken now; `code` says why
 └── JobRefused         the operator's action does not fit the job's state; `code` says why
 """
@@ -51,6 +52,17 @@ class TakeRefused(EdgeError):
     def __init__(self, code: str) -> None:
         super().__init__(f"the reading cannot be taken: {code}")
         self.code = code
+
+
+class PictureFailed(EdgeError):
+    """No picture was kept. `code` is a translation key: `lost`, `no_answer`, `refused`, `no_picture`, `settings`, `not_kept`,
+    `busy`, `no_camera`; `reason` says more, and `word` is the camera's own for a refusal."""
+
+    def __init__(self, code: str, reason: str | None = None, *, word: str | None = None) -> None:
+        super().__init__(f"no picture: {code}" if reason is None else f"no picture: {code}: {reason}")
+        self.code = code
+        self.reason = reason
+        self.word = word
 
 
 class JobRefused(EdgeError):

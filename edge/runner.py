@@ -12,7 +12,10 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from drivers.cameras.api import Surroundings as CameraSurroundings
 from edge.anchoring import Anchoring
+from edge.cameras.book import BookParts, CameraBook
+from edge.cameras.weights import WeightPictures
 from edge.clock import BoxClock
 from edge.clock_watch import ClockWatch
 from edge.commands.executor import Executor
@@ -29,6 +32,7 @@ from edge.journal.store import FILE
 from edge.kiosk.app import create_kiosk
 from edge.kiosk.beacon import Beacon
 from edge.kiosk.deps import LOOPBACK, KioskDeps, KioskSettings
+from edge.kiosk.shots import Shots
 from edge.kiosk.status import SyncStatus
 from edge.kiosk.store import KioskStore
 from edge.mirror.pull import Mirror
@@ -71,7 +75,7 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
     async with AsyncExitStack() as stack:
         path = settings.data_dir / JOURNAL
         before_the_journal(settings)
-        hubs: list[DeviceHub] = []
+        hubs: list[DeviceHub | CameraBook] = []
         opening = Journal.open(
             path,
             clock=given.clock,
@@ -99,8 +103,10 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         care = Care(settings, path, journal, given.clock, about)
         hub = DeviceHub(settings.devices, journal=care.door, clock=given.clock, captures=care.door.captures)
         await hub.introduce()
+        cameras = await _cameras(settings, given, care, files, hub)
+        stack.push_async_callback(cameras.aclose)
         # The run that is being written has the descriptions; those behind it begin with them.
-        hubs.append(hub)
+        hubs += [hub, cameras]
         mirror = await Mirror.load(await stack.enter_async_context(MirrorStore.open(settings.data_dir / MIRROR)))
         store = await KioskStore.open(settings.data_dir / KIOSK)
         stack.push_async_callback(store.close)
@@ -117,8 +123,16 @@ async def run_box(settings: BoxSettings, given: Belongings, *, announce: Callabl
         desk = JobDesk(seams, station=settings.station, scale=settings.kiosk.scale, zone=ZoneInfo(settings.zone))
         await desk.start()
         desks.append(desk)
-        box = _Box(settings, given, journal, hub, mirror, uplink, desk, care, files)
+        box = _Box(settings, given, journal, hub, mirror, uplink, desk, care, files, cameras)
         await box.run(store, announce)
+
+
+async def _cameras(settings: BoxSettings, given: Belongings, care: Care, files: Files, hub: DeviceHub) -> CameraBook:
+    keep = partial(files.keep_photo, care.door.append, given.clock)
+    surroundings = CameraSurroundings(given.clock.wall_ns, given.entropy)
+    cameras = CameraBook(settings.cameras, BookParts(care.door, keep, given.clock, hub.publish, surroundings))
+    await cameras.introduce()
+    return cameras
 
 
 def _tell_level(desks: list[JobDesk], level: Level) -> None:
@@ -139,6 +153,7 @@ class _Box:
     desk: JobDesk
     care: Care
     files: Files
+    cameras: CameraBook
 
     async def run(self, store: KioskStore, announce: Callable[[str], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -152,6 +167,7 @@ class _Box:
             tasks.create_task(keep_running("clock", watch.run))
             tasks.create_task(keep_running("scans", lambda: self.desk.listen_to_scans(Routing(self.desk))))
             tasks.create_task(keep_running("salvage", partial(self.files.take_salvage, self.journal, self.given.clock)))
+            self._watch_weights(tasks)
             asked = self._orders(tasks)
             if self.uplink is not None:
                 self.files.start(tasks, self.journal, self.uplink)
@@ -164,9 +180,22 @@ class _Box:
         beacon = Beacon(self.desk.news, self.given.clock, self.given.who.box if self.given.who else self.settings.station)
         tasks.create_task(keep_running("beacon", beacon.run))
         place = Place(self.settings, self.given.config, self.given.clock, beacon.show)
-        executor = orders(place, self.journal, self.hub, self.uplink)
+        executor = orders(place, self.journal, self.hub, self.uplink, self.cameras)
         tasks.create_task(keep_running("commands", executor.run))
         return executor
+
+    def _shots(self) -> Shots | None:
+        camera = next((one for one in self.settings.cameras if one.id == self.settings.kiosk.camera), None)
+        if camera is None:
+            return None
+        return Shots(self.cameras, camera.id, self.files.store.root, scans=camera.codes == "readings")
+
+    def _watch_weights(self, tasks: asyncio.TaskGroup) -> None:
+        wanted = self.settings.kiosk
+        if wanted.camera_at_weight and wanted.scale is not None and wanted.camera is not None:
+            journal, clock = self.care.door, self.given.clock
+            watch = WeightPictures(self.hub, self.cameras, journal, clock, scale=wanted.scale, camera=wanted.camera)
+            tasks.create_task(keep_running("weight_pictures", watch.run))
 
     async def _watch_journal(self) -> None:
         raise await self.journal.broken
@@ -225,6 +254,7 @@ class _Box:
                 entropy=self.given.entropy,
                 health=self.care.health,
                 photos=partial(self.files.keep_photo, self.care.door.append, self.given.clock),
+                shots=self._shots(),
                 level=self.care.level,
             )
         )

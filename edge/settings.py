@@ -58,6 +58,17 @@ class DeviceSettings(_Part):
     settle: SettleSettings = SettleSettings()
 
 
+class CameraSettings(_Part):
+    """One camera; `settings` are those of its kind, `limits` those of `drivers.cameras.checks.Limits`."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")
+    kind: str
+    settings: dict[str, Any] = {}
+    limits: dict[str, Any] = {}
+    codes: Literal["none", "note", "readings"] = "note"
+    """Codes in the picture: not looked for, kept beside it, or, when somebody scans with the camera, given as scans too."""
+
+
 class MqttSettings(_Part):
     """A broker that leads to the cloud too. It shows a certificate for `host`, of the authority that the box trusts."""
 
@@ -98,6 +109,16 @@ class KioskSettings(_Part):
     scale: str | None = None
     """The device that weighs at this station."""
     scanner: str | None = None
+    camera: str | None = None
+    """The camera that looks at this station."""
+    camera_at_weight: bool = False
+    """Take a picture whenever a weight of the station's scale is booked."""
+
+    @model_validator(mode="after")
+    def _something_to_take_with(self) -> Self:
+        if self.camera_at_weight and (self.camera is None or self.scale is None):
+            raise ValueError("camera_at_weight needs a camera and a scale")
+        return self
 
 
 class DiskSettings(_Part):
@@ -152,6 +173,7 @@ class BoxSettings(BaseSettings):
     cloud: CloudSettings | None = None
     kiosk: KioskSettings = KioskSettings()
     devices: list[DeviceSettings] = []
+    cameras: list[CameraSettings] = []
     disk: DiskSettings = DiskSettings()
     retention: RetentionSettings = RetentionSettings()
     health: HealthSettings = HealthSettings()
@@ -192,10 +214,13 @@ def read(path: Path, *, relative_to: Path | None = None) -> BoxSettings:
 
 def _check_names(path: Path, settings: BoxSettings) -> None:
     names = [device.id for device in settings.devices]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    cameras = [camera.id for camera in settings.cameras]
+    twice = next((name for name in names + cameras if (names + cameras).count(name) > 1), None)
     if twice is not None:
-        raise SettingsFault(f"{path}: devices: two have the same id {twice!r}")
+        raise SettingsFault(f"{path}: {'devices' if twice in names else 'cameras'}: two have the same id {twice!r}")
     for role in ("scale", "scanner"):
         wanted = getattr(settings.kiosk, role)
         if wanted is not None and wanted not in names:
             raise SettingsFault(f"{path}: kiosk.{role}: there is no device {wanted!r}")
+    if settings.kiosk.camera is not None and settings.kiosk.camera not in cameras:
+        raise SettingsFault(f"{path}: kiosk.camera: there is no camera {settings.kiosk.camera!r}")

@@ -73,6 +73,11 @@ class BlobStore:
         for draft in root.glob(f"{DRAFT}*"):
             draft.unlink()  # of a process that ended while it wrote
 
+    @property
+    def root(self) -> Path:
+        """The folder: a file lies in it under its hash."""
+        return self._root
+
     def path(self, sha256: str) -> Path:
         """Where the file lies."""
         return self._root / sha256

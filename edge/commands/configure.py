@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from edge.cameras.book import check_cameras
 from edge.devices.hub import check_devices
 from edge.errors import SettingsFault
 from edge.settings import BoxSettings, read
@@ -42,6 +43,7 @@ def lay_down(config: Path, text: str, now: BoxSettings) -> Path:
         if getattr(wanted, name).resolve() != getattr(now, name).resolve():
             raise SettingsFault(f"{name}: it cannot be changed by a command")
     check_devices(wanted.devices)
+    check_cameras(wanted.cameras)
     waiting = beside(config, "next")
     write_durably(waiting, text.encode())
     return waiting
@@ -53,7 +55,9 @@ def adopt(config: Path) -> bool:
     if not waiting.exists():
         return False
     try:
-        check_devices(read(waiting).devices)
+        wanted = read(waiting)
+        check_devices(wanted.devices)
+        check_cameras(wanted.cameras)
     except SettingsFault as exc:
         log.warning("configuration_refused", reason=str(exc))
         waiting.replace(beside(config, "refused"))

@@ -7,10 +7,11 @@ from typing import Protocol, TypeVar
 
 from drivers.api import Acknowledged, DeviceRefused, LinkLost, NoAnswer, Reading
 from drivers.api import SettingsFault as DriverSettingsFault
+from edge.cameras.taken import Taken
 from edge.commands.configure import lay_down
 from edge.commands.executor import Deed
 from edge.commands.outcomes import CommandFailed, CommandRefused, Result
-from edge.errors import JournalFault, SettingsFault
+from edge.errors import JournalFault, PictureFailed, SettingsFault
 from edge.settings import BoxSettings
 from sync_protocol.ids import RunId
 from sync_protocol.ops import Arguments, Identify, NewConfiguration, NoArguments, OnDevice
@@ -25,6 +26,14 @@ class Devices(Protocol):
     async def command(self, device: str, name: str) -> Acknowledged | Reading: ...
 
     def restart(self, device: str) -> None: ...
+
+
+class Cameras(Protocol):
+    """What is asked of the cameras."""
+
+    def cameras(self) -> tuple[str, ...]: ...
+
+    async def take(self, camera: str) -> Taken: ...
 
 
 A = TypeVar("A", NoArguments, OnDevice, NewConfiguration, Identify)
@@ -42,6 +51,8 @@ class Parts:
     fresh_run: Callable[[], Awaitable[RunId]]
     show_yourself: Callable[[int], None]
     """Be seen and heard at the kiosk for so many seconds."""
+    cameras: Cameras | None = None
+    """None where the box has none."""
 
 
 def deeds(parts: Parts) -> Mapping[str, Deed]:
@@ -80,11 +91,20 @@ class _Deeds:
         return Result("done")
 
     async def take_picture(self, args: Arguments) -> Result:
-        device = _of(OnDevice, args).device
-        if device not in self.parts.devices.devices():
-            raise CommandRefused("no_device")
-        # No driver of today has pictures.
-        raise CommandRefused("no_camera")
+        device, cameras = _of(OnDevice, args).device, self.parts.cameras
+        if cameras is None or device not in cameras.cameras():
+            raise CommandRefused("no_camera" if device in self.parts.devices.devices() else "no_device")
+        try:
+            taken = await cameras.take(device)
+        except PictureFailed as exc:
+            if exc.word is not None:
+                raise CommandRefused(exc.word, exc.reason) from exc
+            raise CommandFailed(exc.code, exc.reason) from exc
+        except JournalFault as exc:
+            raise CommandFailed("journal", str(exc)) from exc
+        findings = [finding.code for finding in taken.findings]
+        size = {"size": taken.size, "width": taken.width, "height": taken.height}
+        return Result("done", data={"sha256": taken.sha256, "media": taken.media, **size, "findings": findings})
 
     async def configure(self, args: Arguments) -> Result:
         """Writes a few kilobytes in the event loop, as rarely as somebody changes a configuration."""

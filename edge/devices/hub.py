@@ -195,6 +195,10 @@ class DeviceHub:
             raise DriverSettingsFault(f"there is no device {device[:40]}", setting="device")
         return link
 
+    def publish(self, captured: Captured) -> None:
+        """Tell whoever listens of a reading that another part of the box has kept: a code in a camera's picture."""
+        self._tell(captured)
+
     async def _capture(self, device: str, reading: Reading) -> Captured:
         # A caller that goes away (an unplugged link, a closed page) must not take the news of a durable reading with it.
         try:

@@ -18,6 +18,8 @@ A program signs in with `POST /api/signin` {login, pin}, keeps the cookie, sends
     POST /api/jobs/{id}/count {value, packs?}          a counted amount, or so many packs of the code
     POST /api/jobs/{id}/weight {value, unit, reason}   a typed weight, where the product allows it
     POST /api/jobs/{id}/condition {condition, reason, line?} | photo {picture, subject, line?}   damage; a file (multipart)
+    POST /api/jobs/{id}/shoot {subject, line?} | unshoot   the station's camera: a picture to look at; `photo {sha256}` uses it
+    POST /api/camera-scan                              the codes before the station's camera, as scans
     POST /api/jobs/{id}/approval {check, line?} | approve {login, pin, decision, reason}   a supervisor decides a check
     POST /api/jobs/{id}/confirm {reason?}              keep the line; against a failed check with a reason
     POST /api/jobs/{id}/remainder {order_line?, reason?}   before the end: what becomes of what did not come
@@ -40,7 +42,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 
 from edge.errors import JobRefused, JournalFault, JournalFull
 from edge.jobs.news import Sound
@@ -54,6 +56,7 @@ from edge.kiosk.live import Board, live_weight
 from edge.kiosk.pages import Pages
 from edge.kiosk.receipt_routes import act_on_receipt
 from edge.kiosk.sessions import LONGEST_SESSION_NS, Session, Sessions, SignInRefused
+from edge.kiosk.shot_routes import scan_with_camera
 from edge.kiosk.smaller_routes import act_on_smaller, begin_smaller, is_smaller
 from edge.kiosk.state import as_json, station_state
 from edge.kiosk.stream import PageStream
@@ -218,6 +221,14 @@ def _add_pages(app: FastAPI, kiosk: Kiosk) -> None:
     async def outcome(request: Request) -> Response:
         return HTMLResponse(answers.outcome((await kiosk.passive(request)).locale))
 
+    @app.get("/pictures/{sha256}")
+    async def picture(sha256: str, request: Request) -> Response:
+        await kiosk.passive(request)
+        found = kiosk.deps.shots.file(sha256) if kiosk.deps.shots is not None else None
+        if found is None:
+            return JSONResponse({"code": "not_found", "title": "not found", "values": {}}, 404)
+        return FileResponse(found[0], media_type=found[1])
+
 
 def _add_feeds(app: FastAPI, kiosk: Kiosk) -> None:
     deps = kiosk.deps
@@ -259,6 +270,12 @@ def _add_actions(app: FastAPI, kiosk: Kiosk) -> None:
     async def aside(request: Request) -> Response:
         session, _ = await kiosk.acting(request)
         await deps.desk.lay_aside()
+        return answers.done(request, session)
+
+    @app.post("/api/camera-scan")
+    async def camera_scan(request: Request) -> Response:
+        session, _ = await kiosk.acting(request)
+        await scan_with_camera(deps)
         return answers.done(request, session)
 
     @app.post("/api/jobs")

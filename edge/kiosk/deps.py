@@ -11,6 +11,7 @@ from edge.disk.levels import Level
 from edge.health.facts import BoxHealth
 from edge.jobs.desk import JobDesk
 from edge.kiosk.photos import PhotoKeeper
+from edge.kiosk.shots import Shots
 from edge.kiosk.status import SyncStatus
 from edge.kiosk.store import KioskStore
 from edge.mirror.view import MasterView
@@ -52,5 +53,7 @@ class KioskDeps:
     """How the box is; by itself a page of unknowns."""
     photos: PhotoKeeper | None = None
     """Keeps pictures; None where the station has no place for them."""
+    shots: Shots | None = None
+    """The station's own camera; None where it has none."""
     level: Callable[[], Level] = lambda: Level.OK
     """How full the medium is: asked for with every page, so it must cost nothing."""

@@ -12,6 +12,7 @@ from edge.kiosk.answers import asked_by
 from edge.kiosk.deps import KioskDeps
 from edge.kiosk.photos import kept_photo
 from edge.kiosk.sessions import Sessions, SignInRefused
+from edge.kiosk.shot_routes import SHOTS, act_on_shot, used
 
 
 class KioskParts(Protocol):
@@ -29,11 +30,15 @@ async def act_on_receipt(
 ) -> None:
     """Carry out one action. Raises JobRefused or JournalFault; OSError when the disk does not take a picture."""
     desk = kiosk.deps.desk
+    if action in SHOTS:
+        await act_on_shot(kiosk.deps, job, action, asked.subject, asked.line)
+        return
     if action == "take":
         await desk.take(by=by, cmd=cmd, job=job)
     elif action == "photo":
         sha256 = asked.sha256 or await kept_photo(request, kiosk.deps.photos, about={"job": job})
         await desk.do(c.AddPhoto(sha256, asked.subject, asked.line), by=by, cmd=cmd, job=job)
+        used(kiosk.deps, job)
     elif action == "approve":
         await desk.do(await _word(kiosk.sessions, asked), by=by, cmd=cmd, job=job)
     elif action in ACTIONS:

@@ -13,6 +13,7 @@ from edge.kiosk.answers import read_fields
 from edge.kiosk.deps import KioskDeps
 from edge.kiosk.photos import kept_photo
 from edge.kiosk.sessions import Sessions, SignInRefused
+from edge.kiosk.shot_routes import SHOTS, act_on_shot, used
 from edge.kiosk.smaller_actions import SmallerAsked, beginning_of, command_of
 
 
@@ -53,11 +54,15 @@ async def act_on_smaller(kiosk: KioskParts, request: Request, job: str, action: 
     if action == "resume":
         await desk.take_up(job)
         return
+    if action in SHOTS:
+        await act_on_shot(kiosk.deps, job, action, "other", None)
+        return
     if action == "take":
         await desk.take(by=by, cmd=cmd, job=job)
     elif action == "photo":
         sha256 = asked.sha256 or await kept_photo(request, kiosk.deps.photos, about={"job": job})
         await desk.do(m.AddPicture(sha256), by=by, cmd=cmd, job=job)
+        used(kiosk.deps, job)
     elif action == "release":
         supervisor = await _supervisor(kiosk.sessions, asked)
         await desk.do(m.Pass(supervisor, asked.reason or "hold_lifted"), by=by, cmd=cmd, job=job)

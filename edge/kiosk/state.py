@@ -9,6 +9,7 @@ from edge.kiosk.deps import KioskDeps
 from edge.kiosk.home import HomeView, home_json, home_view
 from edge.kiosk.live import DeviceFact, LiveWeight, device_facts, live_weight
 from edge.kiosk.receipt import JobView, job_json, receipt_view
+from edge.kiosk.shots import Shot
 from edge.kiosk.smaller import SmallerView, smaller_json, smaller_view
 from edge.kiosk.status import SyncStatus
 from edge.mirror.view import MasterView
@@ -42,6 +43,12 @@ class StationState:
     """What is offered while nothing is in hand; not looked for where nobody is signed in."""
     smaller: SmallerView | None = None
     """The job in hand that is no receipt."""
+    camera: bool = False
+    """The station has a camera of its own."""
+    camera_scans: bool = False
+    """Codes can be scanned with it."""
+    shot: Shot | None = None
+    """The picture that the operator looks at."""
 
 
 def station_state(deps: KioskDeps, operator: str | None) -> StationState:
@@ -65,6 +72,9 @@ def station_state(deps: KioskDeps, operator: str | None) -> StationState:
         full=deps.level() is Level.FULL,
         home=home_view(deps.desk, operator) if operator and held is None else None,
         smaller=smaller_view(held, deps.desk, operator or "") if held is not None else None,
+        camera=deps.shots is not None,
+        camera_scans=deps.shots is not None and deps.shots.scans,
+        shot=deps.shots.of(held.job.id) if deps.shots is not None and held is not None else None,
     )
 
 
@@ -103,6 +113,8 @@ def as_json(state: StationState) -> dict[str, Any]:
             for notice, _ in state.notices
         ],
         "live": state.live.json(),
+        "camera": state.camera,
+        "shot": asdict(state.shot) if state.shot else None,
         "devices": [asdict(fact) for fact in state.devices],
         "sync": asdict(state.sync) | {"age_s": state.sync_age_s},
         "version": state.version,

@@ -172,7 +172,7 @@ async def test_state_says_everything_a_program_needs(kiosk: Kiosk) -> None:
     kiosk.station.hub.weigh("5")
     state = (await kiosk.client.get("/api/state", headers=PROGRAM)).json()
     of_work = {"awaits", "home", "job", "orders", "notices", "live"}
-    assert set(state) == of_work | {"station", "operator", "devices", "sync", "version", "full"}
+    assert set(state) == of_work | {"station", "operator", "devices", "sync", "version", "full", "camera", "shot"}
     assert [order["ref"] for order in state["orders"]] == ["PO-2026-0041", "PO-2026-0042"]
     assert {fact["device"]: fact["ok"] for fact in state["devices"]} == {"scale-1": True, "scanner-1": True}
     assert state["live"]["block"] is None
