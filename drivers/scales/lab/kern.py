@@ -26,7 +26,7 @@ HEADERS = {"GS": Flag.GROSS, "GW": Flag.GROSS, "G": Flag.GROSS, "NT": Flag.NET, 
 
 _HEADED = re.compile(
     r"(?P<state>ST|US|OL),(?P<header>GS|GW|NT|TW|G|N) ?,? *"
-    rf"(?:(?P<sign>[+-]?) *(?P<digits>{NUMBER}) *,?(?P<unit>[A-Za-z%]{{1,3}}))? *",
+    rf"(?P<sign>[+-]?) *(?:(?P<digits>{NUMBER}) *,?(?P<unit>[A-Za-z%]{{1,3}}))? *",
     re.ASCII,
 )
 _REFUSED = re.compile(r"ER ?\S{0,16}")

@@ -32,7 +32,7 @@ LIBRARY_NAMES = {
 """How many captures there are at least; fewer would mean that they are no longer found."""
 
 SIGN_LOST = {b"-    1.25 lb    NET\r\n": Decimal("1.25"), b"-    0.750 kg   NET\r\n": Decimal("0.750")}
-"""Ohaus puts the sign in a column of its own and its columns differ by family: a line torn right behind the sign looks whole."""
+"""Ohaus has a column for the sign, and columns that differ by family: a line torn right behind its sign looks whole."""
 
 
 def _vectors() -> list[Any]:
