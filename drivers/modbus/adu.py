@@ -19,13 +19,16 @@ MAX_BITS = 2000
 MAX_ADU = 260
 """Bytes of the longest message (TCP header 7, PDU 253)."""
 
+MAX_NOISY = 2 * MAX_ADU
+"""Bytes in which an answer is looked for: an echo or noise in front, and the answer."""
+
 BUSY = 6
 
 REASONS = {
     1: "the device does not know this function",
     2: "the device has no such register",
     3: "the device refuses the number of registers or the value",
-    4: "the device failed while it did this",
+    4: "the device could not do this",
     5: "the device needs more time",
     BUSY: "the device is busy",
     8: "a parity error in the device's memory",
@@ -52,17 +55,17 @@ class Query:
         return f"{verb}:{self.unit}:{self.function}:{self.start}:{self.count}"
 
     @classmethod
-    def from_origin(cls, origin: str, unit: int) -> "Query":
-        """The query of an envelope for that unit. Raises AduFault."""
+    def from_origin(cls, origin: str, unit: int | None = None) -> "Query":
+        """The query of an envelope, of that unit where one is given. Raises AduFault."""
         verb, *rest = origin.split(":")
         if len(rest) != 4 or not all(part.isascii() and part.isdigit() and len(part) <= 5 for part in rest):
             raise AduFault("the origin is no Modbus query")
         query = cls(*(int(part) for part in rest))
         if query.function not in (READS if verb == "read" else WRITES if verb == "write" else ()):
             raise AduFault("the origin is no Modbus query")
-        if query.unit != unit:
+        if unit is not None and query.unit != unit:
             raise AduFault(f"a message of unit {query.unit}, not of {unit}")
-        if query.start + query.count > 65_536 or not 1 <= query.count <= MAX_BITS:
+        if query.unit > 255 or query.start + query.count > 65_536 or not 1 <= query.count <= MAX_BITS:
             raise AduFault("the origin is no Modbus query")
         return query
 
@@ -93,7 +96,7 @@ def crc(data: bytes) -> bytes:
 
 
 def answer(adu: bytes, query: Query) -> Answer:
-    """The answer in a frame of either kind. Raises AduFault where it does not fit what was asked."""
+    """The answer in what came: a frame of either kind, with noise around an RTU frame. Raises AduFault where none fits."""
     # RTU first: its check is 16 bits strong, the TCP header's is a few zeroes.
     if len(adu) >= 4 and crc(adu[:-2]) == adu[-2:] and adu[0] == query.unit:
         return _answer(adu[1:-2], query)
@@ -101,22 +104,10 @@ def answer(adu: bytes, query: Query) -> Answer:
         if adu[6] != query.unit:
             raise AduFault(f"unit {adu[6]} answered what unit {query.unit} was asked")
         return _answer(adu[7:], query)
-    raise AduFault("neither an RTU frame with a right check nor a TCP frame")
-
-
-def query_pdu(query: Query, payload: bytes) -> bytes:
-    """What goes to the device: the function with its data. Raises AduFault for a write whose bytes do not fit its count."""
-    head = struct.pack(">BH", query.function, query.start)
-    if query.function in READS:
-        return head + struct.pack(">H", query.count)
-    if query.function in {5, 6}:
-        if len(payload) != 2:
-            raise AduFault("one register takes two bytes")
-        return head + payload
-    size = query.count * 2 if query.function == 16 else (query.count + 7) // 8
-    if len(payload) != size:
-        raise AduFault(f"{query.count} of function {query.function} take {size} bytes")
-    return head + struct.pack(">HB", query.count, size) + payload
+    within = [frame for frame, whole in rtu_answers(adu[:MAX_NOISY]) if whole and frame[0] == query.unit]
+    if len(within) != 1:
+        raise AduFault("neither an RTU frame with a right check nor a TCP frame")
+    return _answer(within[0][1:-2], query)
 
 
 def _answer(pdu: bytes, query: Query) -> Answer:
