@@ -4,9 +4,9 @@ import asyncio
 import errno
 import os
 import termios
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import serial
 from pydantic import Field, model_validator
@@ -58,7 +58,10 @@ class SerialPort:
     def __init__(self, settings: SerialSettings) -> None:
         self._settings = settings
         self._port: serial.Serial | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
+        self._writers: set[asyncio.Future[None]] = set()
+        self._reader: asyncio.Future[bytes] | None = None
+        self._watched = False
+        self._kept = b""
 
     async def open(self) -> None:
         """Open with the line settings and an empty input buffer. Raises LinkLost."""
@@ -92,20 +95,53 @@ class SerialPort:
 
     async def read(self) -> bytes:
         """At least one byte. Raises LinkLost when the port is gone, also when `close` is called meanwhile."""
-        while True:
-            fd = self._fd()
-            try:
-                data = os.read(fd, READ_SIZE)
-            except OSError as exc:
-                if exc.errno not in _AGAIN:
-                    raise LinkLost(f"{self._settings.where()} is gone: {exc}") from exc
-                loop = asyncio.get_running_loop()
-                await self._ready(fd, loop.add_reader, loop.remove_reader)
-                continue
-            if data:
+        if self._kept:
+            data, self._kept = self._kept, b""
+            return data
+        fd = self._fd()
+        if not self._watched:
+            if data := self._read_now(fd):
                 return data
+            asyncio.get_running_loop().add_reader(fd, self._readable, fd)
+            self._watched = True
+        self._reader = asyncio.get_running_loop().create_future()
+        try:
+            return await self._reader
+        except asyncio.CancelledError:
+            # Read already, and nobody has it: the next `read` gets it.
+            if self._reader.done() and not self._reader.cancelled() and self._reader.exception() is None:
+                self._kept = self._reader.result()
+            raise
+        finally:
+            self._reader = None
+
+    def _readable(self, fd: int) -> None:
+        """The loop's news. The descriptor stays watched from one frame to the next: arming it anew costs as much as reading."""
+        reader = self._reader
+        if reader is None or reader.done():
+            asyncio.get_running_loop().remove_reader(fd)
+            self._watched = False
+            return
+        try:
+            data = self._read_now(fd)
+        except LinkLost as lost:
+            reader.set_exception(lost)
+            return
+        if data:
+            reader.set_result(data)
+
+    def _read_now(self, fd: int) -> bytes:
+        """What is there, b"" when nothing is. Raises LinkLost when the port is gone."""
+        try:
+            data = os.read(fd, READ_SIZE)
+        except OSError as exc:
+            if exc.errno in _AGAIN:
+                return b""
+            raise LinkLost(f"{self._settings.where()} is gone: {exc}") from exc
+        if not data:
             # Neither data nor EAGAIN: how Linux shows that the line is hung up.
             raise LinkLost(f"{self._settings.where()} is gone: hung up")
+        return data
 
     async def write(self, data: bytes) -> None:
         """All of `data`. Raises LinkLost when the port is gone or takes nothing for WRITE_TIMEOUT_S."""
@@ -123,10 +159,12 @@ class SerialPort:
         loop = asyncio.get_running_loop()
         loop.remove_reader(port.fd)
         loop.remove_writer(port.fd)
-        for waiter in self._waiting:
+        self._watched = False
+        self._kept = b""
+        for waiter in self._waiters():
             if not waiter.done():
                 waiter.set_exception(LinkLost(f"{self._settings.where()} was closed"))
-        self._waiting.clear()
+        self._writers.clear()
         with suppress(OSError, termios.error):
             # Else the kernel waits for bytes that a dead line never takes.
             termios.tcflush(port.fd, termios.TCIOFLUSH)
@@ -142,21 +180,24 @@ class SerialPort:
             except OSError as exc:
                 if exc.errno not in _AGAIN:
                     raise LinkLost(f"{self._settings.where()} is gone: {exc}") from exc
-                loop = asyncio.get_running_loop()
-                await self._ready(fd, loop.add_writer, loop.remove_writer)
+                await self._writable(fd)
 
-    async def _ready(self, fd: int, watch: Callable[..., None], unwatch: Callable[[int], object]) -> None:
-        """Wait until the loop sees the descriptor ready; raises LinkLost when `close` comes first."""
-        ready = asyncio.get_running_loop().create_future()
-        self._waiting.add(ready)
-        watch(fd, _wake, ready)
+    async def _writable(self, fd: int) -> None:
+        """Wait until the loop sees room; raises LinkLost when `close` comes first."""
+        loop = asyncio.get_running_loop()
+        ready = loop.create_future()
+        self._writers.add(ready)
+        loop.add_writer(fd, _wake, ready)
         try:
             await ready
         finally:
             # After `close` the number may already belong to another file: it is not ours to unwatch any more.
-            if ready in self._waiting:
-                self._waiting.discard(ready)
-                unwatch(fd)
+            if ready in self._writers:
+                self._writers.discard(ready)
+                loop.remove_writer(fd)
+
+    def _waiters(self) -> list[asyncio.Future[Any]]:
+        return [*self._writers, *([] if self._reader is None else [self._reader])]
 
     def _fd(self) -> int:
         if self._port is None or self._port.fd is None:

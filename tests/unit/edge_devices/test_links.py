@@ -356,5 +356,5 @@ async def test_introduction_names_each_device_with_all_its_settings(memory: Any,
     devices = [device(1), device(2, name="reader", driver="serial-scanner", settings={"suffix": "\r\n"})]
     await DeviceHub(devices, journal=memory, clock=clock).introduce()
     assert [(entry.device, entry.driver) for entry in memory.entries] == [("scale", "mt-sics"), ("reader", "serial-scanner")]
-    assert memory.entries[0].settings == {"mode": "stream", "interval_ms": 100, "end_of_line": "crlf"}
+    assert memory.entries[0].settings == {"mode": "stream", "interval_ms": 100, "end_of_line": "crlf", "weight_command": "SI"}
     assert memory.entries[1].settings["encoding"] == "utf-8"
