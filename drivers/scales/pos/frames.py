@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from drivers.api import Malformed
-from drivers.framing import Frame, parity_of
+from drivers.framing import Frame, parity_of, without_parity
 
 NO_FRAME = 0
 """What a `Measure` says where no frame can start."""
@@ -16,6 +16,10 @@ More bytes never change an answer once given, and one is given within the cap of
 
 STRAY = 256
 """Bytes. What is no frame is handed out in blocks of this size, so that endless noise is seen and does not grow the memory."""
+
+
+SURE = 4
+"""Bytes. As many that all carry the same parity are no accident: one in eight even so, and they are no frame anyway."""
 
 
 class MarkedFrames:
@@ -74,8 +78,15 @@ def between(starts: bytes, ends: bytes, cap: int) -> Measure:
 
 def stray(raw: bytes) -> Malformed:
     """Bytes that are no frame; a wrong line setting is named where it shows."""
-    if (parity := parity_of(raw)) is not None:
+    if (parity := _parity(raw)) is not None:
         return Malformed(
             f"line setting: bytes carry {parity} parity in bit 7; the device sends 7 data bits, the port reads 8", raw
         )
     return Malformed("bytes that belong to no frame: a cut-off start, another protocol or line setting", raw)
+
+
+def _parity(raw: bytes) -> str | None:
+    """As `parity_of`, and for frames with control characters where they are long enough for no accident."""
+    if (found := parity_of(raw)) is not None or len(raw) < SURE or not any(byte & 0x80 for byte in raw):
+        return found
+    return next((parity for parity in ("even", "odd") if without_parity(raw, parity) is not None), None)
