@@ -3,8 +3,18 @@
 from collections.abc import Mapping
 
 from drivers.api import Driver
-from drivers.captures import Decoder
+from drivers.captures import Decoder, messages
+from drivers.mqtt.devices import ANY, SHAPED
 
-DRIVERS: tuple[Driver, ...] = ()
+DRIVERS: tuple[Driver, ...] = (ANY, *SHAPED)
 
-DECODERS: Mapping[str, Decoder] = {}
+ORIGINS = {
+    "mqtt-json": "device/value",
+    "mqtt-tasmota": "tele/device/SENSOR",
+    "mqtt-shelly-gen1": "shellies/device/sensor/temperature",
+    "mqtt-shelly-rpc": "device/events/rpc",
+    "mqtt-zigbee2mqtt": "zigbee2mqtt/device",
+}
+"""The topic of a capture that is a payload and no envelope."""
+
+DECODERS: Mapping[str, Decoder] = {driver.info.name: messages(driver, ORIGINS[driver.info.name]) for driver in DRIVERS}

@@ -8,10 +8,11 @@ from pydantic import Field, create_model
 
 from drivers.api import Codec, Decoded, Driver, DriverInfo, Kind, Mode, Settings, SettingsFault, Status, Tier
 from drivers.framing import FrameBuffer
+from drivers.kinds import KINDS_OF, kind_of
 from drivers.profiles.cutting import LengthBuffer
 from drivers.profiles.loading import Loaded
 from drivers.profiles.reading import Rules
-from drivers.profiles.schema import KINDS_OF, Profile, kind_of
+from drivers.profiles.schema import Profile
 from drivers.settings import own_settings, read_settings
 from drivers.talk import Command, Framer, Talk, TalkCodec, decode_frames
 from sync_protocol.quantity import UNITS

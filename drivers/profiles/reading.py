@@ -7,8 +7,9 @@ from decimal import Decimal
 
 from drivers.api import Acknowledged, Decoded, Flag, Malformed, Reading, Refused, Status
 from drivers.framing import parity_of
+from drivers.kinds import kind_of
 from drivers.profiles.patterns import PatternFault, compiled
-from drivers.profiles.schema import GROUPS, NUMBERS, Profile, kind_of
+from drivers.profiles.schema import GROUPS, NUMBERS, Profile
 from drivers.vocabulary import DETAIL_TEXTS
 from sync_protocol.quantity import UNITS
 

@@ -1,11 +1,11 @@
 """What a profile may say: the parts of a line-format instrument's description, each with what to write there."""
 
-from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from drivers.api import Kind
+from drivers.kinds import kind_of
 from drivers.vocabulary import DETAIL_TEXTS
 from sync_protocol.quantity import UNITS
 
@@ -26,30 +26,11 @@ NUMBERS = ("tare", "gross", "net")
 GROUPS = frozenset({"value", "sign", "unit", "time", *NUMBERS, *DETAIL_TEXTS})
 """Names of groups that mean something by themselves; others need a table of marks."""
 
-KINDS_OF: Mapping[str, tuple[Kind, ...]] = {
-    "mass": (Kind.MASS,),
-    "length": (Kind.LENGTH,),
-    "count": (Kind.COUNT,),
-    "ratio": (Kind.PERCENT, Kind.HUMIDITY, Kind.BATTERY),
-    "temperature": (Kind.TEMPERATURE,),
-    "fahrenheit": (Kind.TEMPERATURE,),
-    "force": (Kind.FORCE,),
-    "angle": (Kind.ANGLE,),
-    "pressure": (Kind.PRESSURE,),
-}
-"""Dimension of a unit -> what is measured in it; anything else is a quantity."""
-
 Means = Literal[
     "stable", "motion", "gross", "net", "tare", "zero", "overload", "underload", "not_zeroed", "total", "unavailable"
 ]
 State = Literal["overload", "underload", "motion", "not_zeroed", "unavailable"]
 Bytes = Annotated[str, Field(max_length=64)]
-
-
-def kind_of(unit: str, wanted: Kind) -> Kind:
-    """What a value in `unit` is of, for an instrument of `wanted`: pieces and percent of a scale are no mass."""
-    kinds = KINDS_OF.get(UNITS[unit][0], (Kind.QUANTITY,))
-    return wanted if wanted in kinds else kinds[0]
 
 
 class Part(BaseModel):
