@@ -105,13 +105,13 @@ _ASKS = {"identify": "serial", "model": "model", "software": "software"}
 
 def _weight(fields: re.Match[str], raw: bytes) -> Decoded:
     text, name = fields.string, fields["id"]
-    if name is not None and name not in IDENTIFIERS:
-        return Status(clean(text.strip()), raw)
     whole = "." not in fields["digits"]
     if len(text) not in VALUE_WIDTHS and not (whole and len(text) in INTEGER_WIDTHS):
         raise Unusable(
             f"a weight line has {' or '.join(map(str, VALUE_WIDTHS))} characters, not {len(text)}: its start is missing"
         )
+    if name is not None and name not in IDENTIFIERS:
+        return Status(clean(text.strip()), raw)
     code = None if fields["unit"] is None else unit(fields["unit"], SBI_UNITS)
     value = number(fields["sign"], fields["digits"])
     flag = None if name is None else IDENTIFIERS[name]
