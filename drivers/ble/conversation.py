@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from drivers.api import Acknowledged, Decoded, Malformed, Refused, SettingsFault, Status
+from drivers.ble.fields import FieldFault
 from drivers.ble.uuids import ABSENT, NOTIFY, READ, short
 from drivers.envelope import EnvelopeBuffer, Message, Stray
 
@@ -37,6 +38,18 @@ class Conversation:
     """For devices that speak several times a second: how long a silence shows as overdue."""
     once: bool = False
     """Whether a message that is exactly the last one of its origin says nothing new: advertisements, said many times."""
+
+
+def guarded(read: Callable[[bytes, bytes], Decoded]) -> Read:
+    """A reader of one message that may raise FieldFault for what its definition does not allow."""
+
+    def run(payload: bytes, raw: bytes) -> Sequence[Decoded]:
+        try:
+            return [read(payload, raw)]
+        except FieldFault as exc:
+            return [Malformed(str(exc), raw)]
+
+    return run
 
 
 def subscribe(*uuids: str) -> tuple[Message, ...]:

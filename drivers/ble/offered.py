@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from drivers.api import Driver
-from drivers.ble import acaia, decent, services, skale, standard, xiaomi
+from drivers.ble import acaia, decent, services, skale, standard, sylvac_sds, sylvac_sms, xiaomi
 from drivers.captures import Decoder, messages
 
 DRIVERS: tuple[Driver, ...] = (
@@ -13,6 +13,8 @@ DRIVERS: tuple[Driver, ...] = (
     skale.DRIVER,
     acaia.DRIVER,
     decent.DRIVER,
+    sylvac_sds.DRIVER,
+    sylvac_sms.DRIVER,
 )
 
 DECODERS: Mapping[str, Decoder] = {
@@ -29,5 +31,7 @@ DECODERS: Mapping[str, Decoder] = {
     "atomax-skale": messages(skale.DRIVER, skale.ORIGIN),
     "acaia": messages(acaia.DRIVER, acaia.ORIGIN),
     "decent-scale": messages(decent.DRIVER, decent.NOTIFY),
+    "sylvac-sds": messages(sylvac_sds.DRIVER, sylvac_sds.VALUE),
+    "sylvac-sms": messages(sylvac_sms.DRIVER, sylvac_sms.BUTTON),
 }
 """A capture is one message's payload, or an envelope; a payload is taken as the device's main characteristic."""

@@ -4,11 +4,11 @@ Sources: Bluetooth SIG Weight Scale Service 1.0.1 and Profile; Body Composition 
 1.0.1; Health Thermometer Service 1.0; Battery Service 1.1; GATT Specification Supplement 11, ch. 3, by characteristic.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 
 from drivers.api import Decoded, Flag, Kind, Malformed, Reading, Refused, Status
-from drivers.ble.conversation import Read
+from drivers.ble.conversation import Read, guarded
 from drivers.ble.fields import (
     TIME_SIZE,
     FieldFault,
@@ -67,16 +67,6 @@ VENDOR_SIZE = 13
 """Two bytes of flags, date and time, impedance, weight: as captured from Mi Body Composition Scales."""
 
 VENDOR_REMOVED = 0x8000
-
-
-def _guarded(read: Callable[[bytes, bytes], Decoded]) -> Read:
-    def run(payload: bytes, raw: bytes) -> Sequence[Decoded]:
-        try:
-            return [read(payload, raw)]
-        except FieldFault as exc:
-            return [Malformed(str(exc), raw)]
-
-    return run
 
 
 def _weight(payload: bytes, raw: bytes) -> Decoded:
@@ -205,7 +195,7 @@ def _number(kind: Kind, step: str, unit: str, *, size: int, unknown: int | None,
         number = signed(payload, 0, size) if negative else unsigned(payload, 0, size)
         return Reading(kind, scaled(number, step), unit, frozenset(), raw)
 
-    return _guarded(read)
+    return guarded(read)
 
 
 def _feature(payload: bytes, raw: bytes) -> Decoded:
@@ -224,14 +214,14 @@ def _battery(payload: bytes, raw: bytes) -> Sequence[Decoded]:
 
 
 READERS: dict[str, Read] = {
-    WEIGHT: _guarded(_weight),
-    WEIGHT_FEATURE: _guarded(_feature),
-    BODY: _guarded(_body),
+    WEIGHT: guarded(_weight),
+    WEIGHT_FEATURE: guarded(_feature),
+    BODY: guarded(_body),
     TEMPERATURE: _number(Kind.TEMPERATURE, "0.01", "Cel", size=2, unknown=0x8000, negative=True),
     HUMIDITY: _number(Kind.HUMIDITY, "0.01", "%", size=2, unknown=0xFFFF),
     PRESSURE: _number(Kind.PRESSURE, "0.1", "Pa", size=4, unknown=None),
-    THERMOMETER: _guarded(_thermometer),
-    THERMOMETER_INTERMEDIATE: _guarded(_intermediate),
+    THERMOMETER: guarded(_thermometer),
+    THERMOMETER_INTERMEDIATE: guarded(_intermediate),
     BATTERY: _battery,
 }
 """Characteristic -> what its value means."""

@@ -23,17 +23,26 @@ MAX_FRAME = 80
 UNIT_EVERY = 10
 """Questions for the value between two for the unit: a change at the keys shows within seconds."""
 
+UNIT_INTERVAL_NS = 5_000_000_000
+"""Between two questions for the unit where values are not asked for."""
 
-class SylvacSettings(GaugeSettings):
+
+class SylvacLineSettings(GaugeSettings):
+    """How the lines of a Sylvac instrument are asked for, whatever carries them."""
+
+    mode: Literal["poll", "autoprint"]
+    interval_ms: int = Field(default=250, ge=50, le=60_000, description="Milliseconds between two questions, in the mode poll.")
+    ask_unit: bool = Field(
+        default=True,
+        description="Whether the instrument is asked for its unit too, where it is asked at all; older ones do not know that.",
+    )
+
+
+class SylvacSettings(SylvacLineSettings):
     """How a Sylvac instrument is asked."""
 
     mode: Literal["poll", "autoprint"] = Field(
         default="poll", description="poll: the box asks again and again; autoprint: the instrument sends at its own button."
-    )
-    interval_ms: int = Field(default=250, ge=50, le=60_000, description="Milliseconds between two questions, in the mode poll.")
-    ask_unit: bool = Field(
-        default=True,
-        description="Whether the instrument is asked for its unit too, in the mode poll; older ones do not know that question.",
     )
 
 
@@ -56,9 +65,10 @@ class UnitGuard:
 class SylvacCodec:
     """A conversation in which every tenth question is for the unit."""
 
-    def __init__(self, settings: SylvacSettings) -> None:
+    def __init__(self, settings: SylvacLineSettings, *, two_way: bool = False) -> None:
+        """`two_way` for links on which an instrument that sends at its button is asked for its unit all the same."""
         self._guard = UnitGuard()
-        self._talk = TalkCodec(_talk(settings))
+        self._talk = TalkCodec(_talk(settings, two_way=two_way))
         self._unit_every = UNIT_EVERY if settings.ask_unit and settings.mode == "poll" else 0
         self._asked = 0
 
@@ -91,8 +101,9 @@ class SylvacCodec:
         return self._talk.finish()
 
 
-def _talk(settings: SylvacSettings) -> Talk:
+def _talk(settings: SylvacLineSettings, *, two_way: bool = False) -> Talk:
     rules = LineRules(settings.unit, settings.decimals)
+    polled = settings.mode == "poll"
 
     def read(raw: bytes, asked: str | None) -> Sequence[Decoded]:
         return [read_line(raw, raw.rstrip(b"\r").decode("latin-1"), asked, rules)]
@@ -100,8 +111,8 @@ def _talk(settings: SylvacSettings) -> Talk:
     return Talk(
         framer=lambda: FrameBuffer((b"\r", b"\x8d"), MAX_FRAME),
         read=read,
-        ask=ASK if settings.mode == "poll" else None,
-        interval_ns=settings.interval_ms * 1_000_000,
+        ask=ASK if polled else ASK_UNIT if two_way and settings.ask_unit else None,
+        interval_ns=settings.interval_ms * 1_000_000 if polled else UNIT_INTERVAL_NS,
         commands={
             "print": Command(ASK, confirms=lambda item: is_value(item) or isinstance(item, Refused)),
             **{name: Command(send, answered=False) for name, send in COMMANDS.items()},

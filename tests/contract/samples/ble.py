@@ -39,6 +39,17 @@ SAMPLES: dict[str, list[bytes]] = {
     "decent-scale": _at(
         f"0000fff4{BASE}", "03ce00b9000074", "03cafff40000c2", "030a0101000108", "03aa01020000aa", "03ce00b9010203000074"
     ),
+    "sylvac-sds": [
+        _gatt("5020", "ffffff7f"),
+        _gatt("5021", "0013"),
+        *_at(f"00005020{BASE}/00002904{BASE}", "10f70127010000"),
+        _gatt("2a19", "50"),
+    ],
+    "sylvac-sms": [
+        *_at("c1b25010-caaf-6d0e-4c33-7dae30052840", b"+012.345\r".hex(), b"-000.500".hex()),
+        *_at("c1b25013-caaf-6d0e-4c33-7dae30052840", b"MM\r".hex(), b"ERR3\r".hex()),
+        *_at("absent:c1b25010-caaf-6d0e-4c33-7dae30052840", ""),
+    ],
 }
 """Driver -> frames with their terminators; one decoded thing each, never a malformed one."""
 
