@@ -8,7 +8,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StrictBool, StringConstraints
 
 from drivers.api import (
     Acknowledged,
@@ -60,7 +60,7 @@ class DiniArgeoSettings(Settings):
         description="poll: the box asks READ; stream: the device sends by itself all the time; autoprint: once a load or key.",
     )
     interval_ms: int = Field(default=200, ge=50, le=60_000, description="Milliseconds between two questions in mode poll.")
-    address: bool | Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")] = Field(
+    address: StrictBool | Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")] = Field(
         default=False,
         description="The two digits of the device's RS-485 address, or true where any address in front is taken.",
     )

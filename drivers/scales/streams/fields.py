@@ -95,7 +95,8 @@ def number(text: str, sign: str = "") -> Decimal:
 
 def placed(digits: str, decimals: int, *, negative: bool = False) -> Decimal:
     """Digits without a point, with as many decimals as the frame says. Raises Unusable."""
-    shown = digits.strip(" ")
+    # Blanks in front are leading zeros; one behind would move every digit by a place.
+    shown = digits.lstrip(" ")
     if not shown.isascii() or not shown.isdigit():
         raise Unusable(f"not digits: {clean(digits, 24)!r}")
     filled = shown.zfill(decimals + 1)

@@ -16,7 +16,11 @@ from drivers.talk import Command, Talk
 MAX_FRAME = 20
 """Bytes; the longest frame has 15."""
 
-UNITS: Mapping[str, str] = {**UNIT_TEXTS, "l": "[lb_av]", "k": "kg", "o": "[oz_av]"}
+UNITS: Mapping[str, str] = {name: code for name, code in UNIT_TEXTS.items() if name != "t"} | {
+    "l": "[lb_av]",
+    "k": "kg",
+    "o": "[oz_av]",
+}
 """One letter or two. T means short tons in some models and metric ones in others: not usable."""
 
 DONE = b"OK\r"

@@ -21,6 +21,9 @@ RANGES = {"OL": Flag.OVERLOAD, "LO": Flag.UNDERLOAD}
 
 EQUALS = 0x3D
 
+EQUALS_LENGTH = 9
+"""Bytes of a frame, the sign = included; shorter ones were cut off and would be wrong by powers of ten."""
+
 _LINE = re.compile(r"W(?P<base>[GN])(?P<sign>-?)(?P<digits>[0-9. ]{6,7})(?P<unit>[A-Za-z]{2})(?P<check>[0-9A-F]{2})", re.ASCII)
 _RANGE = re.compile(r" {9}(?P<range>OL|LO)(?P<check>[0-9A-F]{2})", re.ASCII)
 _STRAIGHT = re.compile(r"=(?P<sign>-?) *(?P<digits>[0-9.]+)", re.ASCII)
@@ -55,11 +58,11 @@ def equals_talk(settings: UnitlessSettings, *, backwards: bool) -> Talk:
     def parse(raw: bytes) -> Decoded:
         text = raw.decode("latin-1")
         match = _STRAIGHT.fullmatch("=" + text[:0:-1] if backwards else text)
-        if match is None:
+        if match is None or len(raw) != EQUALS_LENGTH:
             raise Unusable("no number of eight characters behind =")
         return Reading(Kind.MASS, number(match["digits"], match["sign"]), settings.code, frozenset(), raw)
 
-    shape = columns(frozenset({EQUALS}), *[_ANY_BUT_EQUALS] * 8)
+    shape = columns(frozenset({EQUALS}), *[_ANY_BUT_EQUALS] * (EQUALS_LENGTH - 1))
     return Talk(framer=lambda: ShapeFramer(shape), read=reader(parse), silence_ns=settings.silence_ns)
 
 
