@@ -62,12 +62,14 @@ def test_tail_of_a_frame_is_never_another_weight(driver: Driver, frame: bytes, d
 
 @every_frame
 @given(place=st.integers(0, 30), byte=st.integers(0, 31))
-def test_control_byte_in_the_middle_is_never_a_weight(driver: Driver, frame: bytes, place: int, byte: int) -> None:
+def test_control_byte_in_the_middle_is_never_another_weight(driver: Driver, frame: bytes, place: int, byte: int) -> None:
     at = 1 + place % (len(frame) - 4)
     damaged = frame[:at] + bytes([byte]) + frame[at + 1 :]
     if damaged == frame:
         return
-    assert not [item for item in driver.decode(damaged, {}) if isinstance(item, Reading) and item.value is not None]
+    found = [item.value for item in driver.decode(damaged, {}) if isinstance(item, Reading) and item.value is not None]
+    # A line feed behind DI-600's sign for rest leaves a whole frame without that sign.
+    assert found in ([], [reading(driver, frame).value] if driver is DIGI_DI600 else [])
 
 
 @pytest.mark.parametrize(("driver", "frame"), [pair for pair in FRAMES.values() if b"\x00" not in pair[1]])
