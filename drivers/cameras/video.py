@@ -20,12 +20,15 @@ from pydantic import AfterValidator, Field
 
 from drivers.api import DeviceRefused, LinkLost, NoAnswer, Settings, WireFault
 from drivers.cameras.api import Camera, CameraKind, Still, Surroundings
-from drivers.cameras.login import LoginSettings, address_of, password, public
+from drivers.cameras.login import DEFAULT_PORTS, LoginSettings, address_of, password, public
 from drivers.cameras.pictures import MAX_PIXELS, encoded, still_of
 from drivers.settings import own_settings
 
 MAX_PACKETS = 2000
 """Packets looked at for one frame: 30 s of video with sound. Key frames come every 1 to 4 s, in bad settings every 10."""
+
+MAX_LINE = 4096
+"""Bytes of the first line of an answer; it has 40."""
 
 JPEG_CODEC = "mjpeg"
 
@@ -33,6 +36,7 @@ RTSP_OPTIONS = {
     "rtsp_transport": "tcp",  # frames over UDP arrive with holes
     "protocol_whitelist": "rtsp,rtsps,tcp,tls",  # a camera that sends on must not make the box open a file or another protocol
     "max_delay": "500000",
+    "analyzeduration": "500000",  # FFmpeg would watch 5 s of the stream first, for a frame rate that no still has
     "allowed_media_types": "video",
 }
 
@@ -91,6 +95,8 @@ def grab(source: Source, clock: Callable[[], float] = time.monotonic) -> Still:
         with container:
             return _frame(container, source, lambda: until - clock())
     except av.FFmpegError as exc:
+        if clock() >= until:  # FFmpeg calls a read that was ended by its time invalid data
+            raise NoAnswer(f"{source.shown}: no picture in {source.timeout_s:g} s") from None
         # FFmpeg's exception holds the whole address: `from None` keeps it out of every traceback too.
         raise _as_ours(exc, source) from None
     except (ValueError, IndexError) as exc:
@@ -161,7 +167,7 @@ def _as_ours(exc: av.FFmpegError, source: Source) -> Exception:
 
 
 class RtspCamera:
-    """The first key frame of a stream."""
+    """The first key frame of a stream, after a word with the camera itself."""
 
     def __init__(self, settings: RtspSettings, surroundings: Surroundings) -> None:
         self._settings = settings
@@ -170,9 +176,36 @@ class RtspCamera:
     async def take(self) -> Still:
         settings = self._settings
         secret = password(settings, self._surroundings.environ)
+        shown = public(settings.address)
+        if settings.address.startswith("rtsp:"):
+            await _ask_whether_it_stays(settings.address, shown, settings.timeout_s)
         # The caller may go away meanwhile; the thread ends by itself when its time is over.
-        source = Source(_signed(settings, secret), public(settings.address), settings.timeout_s, RTSP_OPTIONS)
+        source = Source(_signed(settings, secret), shown, settings.timeout_s, RTSP_OPTIONS)
         return await asyncio.to_thread(grab, source)
+
+
+async def _ask_whether_it_stays(address: str, shown: str, timeout_s: float) -> None:
+    """Refuse a camera that sends on: FFmpeg goes wherever it is sent, and takes the sign-in along (RFC 2326, 10.8 and 11.3)."""
+    parts = urlsplit(address)
+    try:
+        async with asyncio.timeout(timeout_s):
+            reader, writer = await asyncio.open_connection(parts.hostname, parts.port or DEFAULT_PORTS["rtsp"], limit=MAX_LINE)
+            try:
+                writer.write(f"DESCRIBE {address} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n".encode())
+                answer = await reader.readuntil(b"\n")
+            finally:
+                writer.transport.abort()
+    except TimeoutError:
+        raise NoAnswer(f"{shown}: no answer in {timeout_s:g} s") from None
+    except (OSError, asyncio.IncompleteReadError) as exc:
+        raise LinkLost(f"{shown}: {exc.strerror if isinstance(exc, OSError) else 'closed without an answer'}") from None
+    except asyncio.LimitOverrunError:
+        raise WireFault(f"{shown}: no RTSP is spoken there") from None
+    version, _, status = answer.decode("latin-1").partition(" ")
+    if not version.startswith("RTSP/"):
+        raise WireFault(f"{shown}: no RTSP is spoken there")
+    if status.startswith("3"):
+        raise DeviceRefused(f"{shown} sends on to another address", code="redirect")
 
 
 def _signed(settings: RtspSettings, secret: str) -> str:
