@@ -93,9 +93,8 @@ class _Served:
             framer=FramerType.RTU if rtu else FramerType.SOCKET,
             address=("127.0.0.1", 0),
         )
-        self._handler = ServerRequestHandler(  # type: ignore[no-untyped-call] - pymodbus leaves it untyped
-            self._server, None, self._heard, None
-        )
+        # pymodbus leaves its hooks untyped.
+        self._handler = ServerRequestHandler(self._server, None, self._heard, None)  # type: ignore[no-untyped-call]
         self._handler.connection_made(_Answers(self))
 
     def receive(self, data: bytes, now_ns: int) -> bytes:  # noqa: ARG002 - the server asks the clock itself

@@ -10,7 +10,7 @@ from decimal import Decimal
 from drivers.api import Acknowledged, Decoded, Flag, Malformed, Reading, Refused, SettingsFault, Status
 from drivers.envelope import EnvelopeBuffer, Message, Stray
 from drivers.modbus.adu import BUSY, READ_BITS, READS, REASONS, AduFault, Answer, Query, answer
-from drivers.modbus.mapping import Block, Point, RegisterMap, Shows, Write
+from drivers.modbus.mapping import Block, Point, RegisterMap, Result, Shows, Write
 from drivers.modbus.reading import Chunk, Terms, is_there, read_point
 from drivers.modbus.registers import WORDS, number
 
@@ -23,6 +23,9 @@ SILENT_PAUSE_NS = 1_500_000_000
 BUSY_PAUSE_NS = 100_000_000
 BUSY_TRIES = 5
 """`busy` (6) is the device's request to be asked again; one that is busy for half a second is reported."""
+
+RESULT_MS = 2000
+"""A device that tells how a command went has told it in the next round; rounds are at most a second apart where it matters."""
 
 SETTLED_UNITS = 10
 """After a tare the net weight is within this many units of its last digit, or was no net weight before."""
@@ -41,6 +44,7 @@ class _Command:
     query: Query
     sent: bytes
     shows: Shows | None
+    result: Result | None
     was_net: bool
     tries: int = 1
     again_ns: int | None = None
@@ -59,13 +63,15 @@ class _Kept:
 class ModbusCodec:
     """One device. Its answers are understood whether they were asked for by this codec or recorded elsewhere."""
 
-    def __init__(self, register_map: RegisterMap, terms: Terms, *, unit_id: int, interval_ns: int) -> None:
+    def __init__(self, register_map: RegisterMap, terms: Terms, *, unit_id: int, interval_ns: int, moved: int = 0) -> None:
         self._map = register_map
+        # What the paper calls `_zero` is address 0 on the wire; a device may have the whole list elsewhere.
+        self._zero = register_map.zero - moved
         self._terms = terms
         self._unit = unit_id
         self._interval_ns = interval_ns
         self._envelopes = EnvelopeBuffer()
-        self._queries = tuple(_query(block, register_map, unit_id) for block in register_map.blocks)
+        self._queries = tuple(_query(block, self._zero, unit_id) for block in register_map.blocks)
         self._request = b"".join(Message(query.to_origin(), b"").to_bytes() for query in self._queries)
         self._closing, self._keeps = _plan(register_map)
         self._kept: dict[int, _Kept] = {}
@@ -126,9 +132,9 @@ class ModbusCodec:
             )
         if argument is not None:
             raise SettingsFault(f"{name} does not take {argument[:40]!r}", setting="argument")
-        query = Query(self._unit, write.function, write.register_ - self._map.zero, len(write.words))
+        query = Query(self._unit, write.function, write.register_ - self._zero, len(write.words))
         sent = Message(query.to_origin(), _payload(write)).to_bytes()
-        self._command = _Command(name, query, sent, write.shows, self._net)
+        self._command = _Command(name, query, sent, write.shows, write.result, self._net)
         return sent
 
     def finish(self) -> list[Decoded]:
@@ -197,18 +203,20 @@ class ModbusCodec:
     def _written(self, query: Query, said: Answer, raw: bytes, now_ns: int) -> list[Decoded]:
         command = self._command
         if command is None or command.query != query:
-            return [Acknowledged(_name_of(query, said, self._map), raw)]
-        if command.shows is None:
+            return [Acknowledged(_name_of(query, said, self._map, self._zero), raw)]
+        if command.shows is None and command.result is None:
             self._command = None
             return [Acknowledged(command.name, raw)]
         command.echo = raw
-        command.until_ns = now_ns + command.shows.within_ms * 1_000_000
+        within_ms = RESULT_MS if command.shows is None else command.shows.within_ms
+        command.until_ns = now_ns + within_ms * 1_000_000
         return []
 
     def _read(self, query: Query, said: Answer, raw: bytes, now_ns: int) -> list[Decoded]:
-        start = query.start + self._map.zero
+        start = query.start + self._zero
         bits = query.function in READ_BITS
         chunk = Chunk(start, said.bits(query.count) if bits else said.words(), bits)
+        told = self._told(chunk)
         place = next((at for at, block in enumerate(self._map.blocks) if _is_of(block, query, start)), None)
         if place is None:
             return [Malformed("registers that the map does not have", raw)]
@@ -221,12 +229,27 @@ class ModbusCodec:
             whole = b"".join(one.raw for one in kept) + raw
             self._kept.clear()
             found = [read_point(point, terms, chunks, whole) for point in points]
+        found += told
         if self._keeps[place]:
-            if place in self._kept:
+            if place in self._kept:  # the round before was not finished
                 found.append(Malformed("a block without those that belong to it", self._kept[place].raw))
             self._kept[place] = _Kept(chunk, raw)
             return found
         return found or [Malformed("registers of which no reading can be made", raw)]
+
+    def _told(self, chunk: Chunk) -> list[Decoded]:
+        """What the device's result register says of a command that waits for it."""
+        command = self._command
+        if command is None or not command.echo or command.result is None or chunk.bits:
+            return []
+        words = chunk.take(command.result.register_, 1)
+        if words is None:
+            return []
+        self._command = None
+        if not words[0]:
+            return [Acknowledged(command.name, command.echo)]
+        reason = command.result.codes.get(words[0], "an error without a name")
+        return [Refused(str(words[0]), f"{command.name}: {reason}", command.echo)]
 
     def _with_liveness(self, chunk: Chunk, now_ns: int) -> Terms:
         alive = self._map.alive
@@ -268,8 +291,8 @@ def _is_effect(command: _Command, reading: Reading) -> bool:
     return isinstance(value, Decimal) and abs(value) <= SETTLED_UNITS * Decimal(1).scaleb(int(value.as_tuple().exponent))
 
 
-def _query(block: Block, register_map: RegisterMap, unit_id: int) -> Query:
-    return Query(unit_id, block.function, block.start - register_map.zero, block.count)
+def _query(block: Block, zero: int, unit_id: int) -> Query:
+    return Query(unit_id, block.function, block.start - zero, block.count)
 
 
 def _is_of(block: Block, query: Query, start: int) -> bool:
@@ -280,12 +303,12 @@ def _payload(write: Write) -> bytes:
     return b"".join(word.to_bytes(2) for word in write.words)
 
 
-def _name_of(query: Query, said: Answer, register_map: RegisterMap) -> str:
+def _name_of(query: Query, said: Answer, register_map: RegisterMap, zero: int) -> str:
     """The command that such a write is; what it wrote is in the answer for single registers only."""
     names = [
         name
         for name, write in register_map.commands.items()
-        if (write.function, write.register_ - register_map.zero) == (query.function, query.start)
+        if (write.function, write.register_ - zero) == (query.function, query.start)
         and (query.function == 16 or said.data == _payload(write))
     ]
     return names[0] if len(names) == 1 else "write"

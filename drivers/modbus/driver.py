@@ -97,23 +97,27 @@ def _codec(register_map: RegisterMap, settings: MapSettings) -> ModbusCodec:
         round_=settings.round,
     )
     interval_ns = settings.interval_ms * 1_000_000
-    placed = _placed(register_map, settings.first_register)
-    return ModbusCodec(placed, terms, unit_id=settings.unit_id, interval_ns=interval_ns)
+    moved = _moved(register_map, settings.first_register)
+    return ModbusCodec(register_map, terms, unit_id=settings.unit_id, interval_ns=interval_ns, moved=moved)
 
 
 def _decode(codec: ModbusCodec, capture: bytes) -> Sequence[Decoded]:
     return codec.receive(capture, 0) + codec.finish()
 
 
-def _placed(register_map: RegisterMap, first_register: int | None) -> RegisterMap:
-    """The map with its first block at another register, and everything else moved along with it."""
-    if first_register is None or first_register == register_map.blocks[0].start:
-        return register_map
-    # Everything is numbered from `zero`: to move the map is to number it from elsewhere.
-    zero = register_map.zero - (first_register - register_map.blocks[0].start)
-    if zero < 0 or zero > 100_000:
-        raise SettingsFault(f"first_register: {first_register} is outside the device's registers", setting="first_register")
-    return read_map({**register_map.model_dump(by_alias=True), "zero": zero}, "first_register")
+def _moved(register_map: RegisterMap, first_register: int | None) -> int:
+    """How far the device has its registers from where the map has them."""
+    if first_register is None:
+        return 0
+    moved = first_register - register_map.blocks[0].start
+    places = [(block.start, block.count) for block in register_map.blocks]
+    places += [(write.register_, len(write.words)) for write in register_map.commands.values()]
+    for start, count in places:
+        if not 0 <= start - register_map.zero + moved <= 65_536 - count:
+            raise SettingsFault(
+                f"first_register: from {first_register} on, register {start + moved} would not exist", setting="first_register"
+            )
+    return moved
 
 
 def _one_register(settings: OneRegisterSettings) -> RegisterMap:

@@ -67,6 +67,17 @@ class Number(Part):
     """The bit of the first status that says that the value is below zero; the registers hold its magnitude then."""
 
 
+class Codes(Part):
+    """A number inside a status register that says how the value is; 0 means that nothing is wrong."""
+
+    shift: int = Field(default=0, ge=0, le=15)
+    mask: int = Field(default=0xFFFF, ge=1, le=0xFFFF)
+    over: tuple[int, ...] = ()
+    under: tuple[int, ...] = ()
+    no_value: Mapping[int, str] = Field(default_factory=dict)
+    faults: Mapping[int, str] = Field(default_factory=dict)
+
+
 class Status(Part):
     """Bits that say how a value is. Each word takes the bits of which any one says it."""
 
@@ -92,6 +103,7 @@ class Status(Part):
     """Bit -> the device's fault, reported as its own error."""
     decimals: Mapping[Bit, int] = Field(default_factory=dict)
     """Bit -> digits behind the point of all numbers of the reading."""
+    codes: Codes | None = None
 
 
 class Coded(Part):
@@ -179,6 +191,14 @@ class Shows(Part):
     within_ms: int = Field(default=2000, ge=100, le=60_000)
 
 
+class Result(Part):
+    """A register in which the device tells, in a later read, how the command went; 0 is done."""
+
+    register_: int = Field(alias="register", ge=0, le=165_535)
+    codes: Mapping[int, str] = Field(default_factory=dict)
+    """What else it may hold, in words."""
+
+
 class Write(Part):
     """What a command writes, once: never at an interval, for registers behind which a memory wears out."""
 
@@ -186,6 +206,7 @@ class Write(Part):
     register_: int = Field(alias="register", ge=0, le=165_535)
     words: tuple[Annotated[int, Field(ge=0, le=0xFFFF)], ...] = Field(min_length=1, max_length=8)
     shows: Shows | None = None
+    result: Result | None = None
 
     @model_validator(mode="after")
     def _fits_its_function(self) -> Self:
@@ -236,6 +257,8 @@ class RegisterMap(Part):
         ):
             raise ValueError(f"alive: register {self.alive.register_} is in no block")
         for name, write in self.commands.items():
+            if write.result is not None and not any(block.holds(write.result.register_, 1) for block in self.blocks):
+                raise ValueError(f"commands.{name}: register {write.result.register_} is in no block")
             if not self.zero <= write.register_ <= self.zero + 65_536 - len(write.words):
                 raise ValueError(
                     f"commands.{name}: register {write.register_} is not one of {self.zero} to {self.zero + 65_535}"

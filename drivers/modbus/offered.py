@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from drivers.api import Driver
 from drivers.captures import CaptureFault, Decoder, settings_of, wire_bytes
 from drivers.envelope import MARK, Message
-from drivers.modbus.adu import READS, Query, rtu_answers
+from drivers.modbus.adu import READ_BITS, READS, Query, rtu_answers
 from drivers.modbus.driver import GENERIC, driver_of, shipped
-from drivers.modbus.mapping import RegisterMap
+from drivers.modbus.mapping import RegisterMap, read_map
 from drivers.modbus.registers import TYPE_NAMES
 from drivers.vocabulary import Described, describe, fault
 
@@ -22,48 +22,58 @@ _PLAIN = {name.replace("-", ""): name for name in SHIPPED}
 def _rtu(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
     """Answers as they were on the line, one or many; what was asked is taken from the map and `first_register`."""
     data = wire_bytes(wire)
-    driver, name = _driver_of(params)
+    driver, register_map = _chosen(params)
     values = settings_of(driver, params)
-    if name is None and driver is GENERIC and "map" in params:
-        values["map"] = params["map"]
     if data[:1] == bytes([MARK]):
         return [describe(item) for item in driver.decode(data, values)] or [fault("no frame")]
+    first = params.get("first_register")
+    if first is not None and not (isinstance(first, int) and 0 <= first <= 165_535):
+        raise CaptureFault("first_register is a number")
+    if register_map is not None and first is not None:
+        begins = next((block for block in register_map.blocks if block.start <= first < block.start + block.count), None)
+        if begins is not None:
+            # Where the capture begins inside of what the map reads; the list itself is where the map says.
+            values.pop("first_register", None)
     found: list[Described] = []
     for frame, whole in rtu_answers(data):
-        if not whole:
+        if whole:
+            envelope = Message(_query(frame, register_map, first).to_origin(), frame).to_bytes()
+            found += [describe(item) for item in driver.decode(envelope, {**values, "unit_id": frame[0]})]
+        else:
             found.append(fault("bytes that are no answer: a wrong check, or another protocol"))
-            continue
-        envelope = _envelope(frame, name, params)
-        found += [describe(item) for item in driver.decode(envelope, {**values, "unit_id": frame[0]})]
     return found or [fault("no frame")]
 
 
-def _driver_of(params: Mapping[str, object]) -> tuple[Driver, str | None]:
-    """The driver that `map` or `type` names, and its map; the one for a single register for the type of a number."""
+def _chosen(params: Mapping[str, object]) -> tuple[Driver, RegisterMap | None]:
+    """The driver that `map` or `type` names, with its map; the one for a single register for the type of a number."""
+    own = params.get("map")
+    if isinstance(own, Mapping):
+        return GENERIC, read_map(own)
     for key in ("map", "type"):
         wanted = params.get(key)
         if not isinstance(wanted, str):
             continue
         name = _PLAIN.get(wanted.replace("-", ""))
         if name is not None:
-            return SHIPPED[name], name
+            return SHIPPED[name], shipped()[name].map_
         if key == "map" or wanted.lower() not in TYPE_NAMES:
             raise CaptureFault(f"no map {wanted[:40]!r}: {', '.join(SHIPPED)}")
     return GENERIC, None
 
 
-def _envelope(frame: bytes, name: str | None, params: Mapping[str, object]) -> bytes:
-    first = params.get("first_register")
-    if first is not None and not (isinstance(first, int) and 0 <= first <= 165_535):
-        raise CaptureFault("first_register is a number")
-    register_map: RegisterMap | None = None if name is None else shipped()[name].map_
+def _query(frame: bytes, register_map: RegisterMap | None, first: int | None) -> Query:
+    """What was asked, as far as an answer and its map tell."""
     function = frame[1] & 0x7F
-    zero = 0 if register_map is None else register_map.zero
-    start = (register_map.blocks[0].start if register_map is not None else 0) if first is None else first
-    count = len(frame[3:-2]) // 2 if function in READS and frame[1] == function else 1
-    if start < zero:
-        raise CaptureFault(f"first_register: the device's registers begin at {zero}")
-    return Message(Query(frame[0], function, start - zero, max(count, 1)).to_origin(), frame).to_bytes()
+    count = 1
+    if frame[1] in READS:
+        count = max(frame[2] * 8 if function in READ_BITS else frame[2] // 2, 1)
+    if register_map is None:
+        return Query(frame[0], function, first or 0, count)
+    block = next((block for block in register_map.blocks if block.function == function), register_map.blocks[0])
+    start = (block.start if first is None else first) - register_map.zero
+    if start < 0:
+        raise CaptureFault(f"first_register: the device's registers begin at {register_map.zero}")
+    return Query(frame[0], function, start, count)
 
 
 DECODERS: Mapping[str, Decoder] = {"modbus-rtu": _rtu}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from drivers.api import Decoded, Flag, Kind, Malformed, Reading, Refused
-from drivers.modbus.mapping import Coded, Number, Point, Status
+from drivers.modbus.mapping import Coded, Codes, Number, Point, Status
 from drivers.modbus.registers import WORDS, NumberFault, Order, number
 from sync_protocol.quantity import UNITS, plain
 
@@ -199,12 +199,23 @@ def _add(said: _Said, status: Status, value: int) -> None:
     said.missing = said.missing or _first_set(status.no_value, value)
     if status.mask is not None and value & status.mask:
         said.missing = said.missing or f"{status.faulty or 'fault'} {value & status.mask}"
-    if not all(value >> bit & 1 for bit in status.wanted):
-        said.missing = said.missing or "not valid"
     said.flags |= _flags(status, value)
+    if status.codes is not None:
+        _add_code(said, status.codes, value >> status.codes.shift & status.codes.mask)
+    elsewhere = said.missing or said.fault or said.flags & {Flag.OVERLOAD, Flag.UNDERLOAD}
+    if not elsewhere and not all(value >> bit & 1 for bit in status.wanted):
+        said.missing = "not valid"
     if status.preset_tare:
         said.preset_tare = _any_set(status.preset_tare, value)
     said.decimals = next((digits for bit, digits in status.decimals.items() if value >> bit & 1), said.decimals)
+
+
+def _add_code(said: _Said, codes: Codes, code: int) -> None:
+    said.fault = said.fault or codes.faults.get(code)
+    said.missing = said.missing or codes.no_value.get(code)
+    for flag, numbers in ((Flag.OVERLOAD, codes.over), (Flag.UNDERLOAD, codes.under)):
+        if code in numbers:
+            said.flags.add(flag)
 
 
 def _flags(status: Status, value: int) -> set[Flag]:
