@@ -23,7 +23,7 @@ class Descriptor:
     def opened(cls, path: str, flags: int) -> "Descriptor":
         """Open `path`. Raises LinkLost."""
         try:
-            return cls(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC), path)
+            return cls(os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), path)
         except (OSError, ValueError) as exc:  # ValueError: a zero character in the path
             raise LinkLost(f"{path} cannot be opened: {exc}") from exc
 
