@@ -695,6 +695,7 @@ def decode(
     params: Annotated[str, typer.Option(help="JSON object with what the wire does not carry.")] = "{}",
     jsonl: Annotated[bool, typer.Option(help="One JSON object a line: protocol, hex or text or raw, params.")] = False,
     known: Annotated[bool, typer.Option("--list", help="Name the protocols.")] = False,
+    profile: Annotated[Path | None, typer.Option(help="A profile's TOML file, to be tried on the capture.")] = None,
 ) -> None:
     """Say what captured bytes mean: raw bytes on standard input, one JSON object a line on standard output."""
     from drivers import decoding
@@ -702,14 +703,26 @@ def decode(
     if known:
         print("\n".join(decoding.protocols()))
         return
+    if profile is not None:
+        _print_decoded(_decode_by_profile(profile))
+        return
     if jsonl:
         for line in sys.stdin.buffer:
             if line.strip():
                 _print_decoded(_decode_line(line, protocol, params))
         return
     if protocol is None:
-        _fail("--protocol is needed, or --jsonl", 2)
+        _fail("--protocol is needed, or --profile, or --jsonl", 2)
     _print_decoded(decoding.decode(protocol, {"hex": sys.stdin.buffer.read().hex()}, _params(params)))
+
+
+def _decode_by_profile(profile: Path) -> list[Any]:
+    from drivers.profiles import ProfileFault, decode_with
+
+    try:
+        return list(decode_with(profile, sys.stdin.buffer.read()))
+    except ProfileFault as exc:
+        _fail(exc)
 
 
 def _decode_line(line: bytes, protocol: str | None, params: str) -> list[Any]:

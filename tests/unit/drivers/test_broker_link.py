@@ -175,7 +175,7 @@ async def test_a_flood_that_nobody_reads_ends_the_link_instead_of_filling_the_me
     async with opened(link(broker, "a")) as transport, opened(link(broker, "b")) as publisher:
         for _ in range(300):
             await publisher.write(Message("a", b"x" * 100).to_bytes())
-        await until(lambda: transport._connection._is_over())
+        await until(transport._connection._is_over)
         for _ in range(256):
             await transport.read()
         with pytest.raises(LinkLost, match="more messages"):
