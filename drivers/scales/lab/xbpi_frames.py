@@ -3,6 +3,7 @@
 Not published by the maker; found out on MSE, WZA and BCE balances (sartoriuslib, docs/protocol.md sections 3, 4, 6 and 8).
 """
 
+import math
 import struct
 from dataclasses import dataclass
 from decimal import Decimal
@@ -37,8 +38,8 @@ ERRORS = {
 }
 """Section 6."""
 
-FLOAT_DIGITS = 1 << 24
-"""A 32-bit float holds whole numbers of increments up to here; beyond, the digits on the display cannot be told from it."""
+FLOAT_BITS = 24
+"""Binary digits of a 32-bit float. Where its last one is worth more than the display's last digit, that digit is lost."""
 
 AT_REST = 0x40
 STATE_OVER, STATE_UNDER, STATE_AT_REST = 0x02, 0x04, 0x08
@@ -167,7 +168,10 @@ def _measured(data: bytes, raw: bytes, asked: str | None) -> Decoded:
 def _exact(packed: bytes, decimals: int) -> Decimal | None:
     """The digits that the display shows: the float is the nearest one to them."""
     (approximate,) = struct.unpack(">f", packed)
-    exact = Decimal(approximate)
-    if not exact.is_finite() or abs(exact).scaleb(decimals) >= FLOAT_DIGITS:
+    if not math.isfinite(approximate):
         return None
-    return exact.quantize(Decimal(1).scaleb(-decimals))
+    last_digit = Decimal(1).scaleb(-decimals)
+    _, exponent = math.frexp(approximate)
+    if approximate and Decimal(math.ldexp(1.0, exponent - FLOAT_BITS)) > last_digit:
+        return None
+    return Decimal(approximate).quantize(last_digit)

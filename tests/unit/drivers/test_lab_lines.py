@@ -12,6 +12,7 @@ from drivers.api import Acknowledged, Decoded, Flag, Identity, Malformed, Readin
 from drivers.framing import with_parity
 from drivers.scales.lab.lines import MAX_LINE
 from drivers.scales.lab.offered import DRIVERS
+from tests.contract.samples.lab import SAMPLES
 
 LINE_DRIVERS = [driver.info.name for driver in DRIVERS if driver.info.name != "sartorius-xbpi"]
 S, M, N, G, T = Flag.STABLE, Flag.MOTION, Flag.NET, Flag.GROSS, Flag.TARE
@@ -212,8 +213,6 @@ def test_stable_count_and_unstable_count_of_kern_share_no_width() -> None:
 
 @pytest.mark.parametrize("name", LINE_DRIVERS)
 def test_seven_bit_line_read_with_eight_is_named(name: str) -> None:
-    from tests.contract.samples.lab import SAMPLES  # noqa: PLC0415 - the frames of the contract test are ours
-
     for sample in SAMPLES[name]:
         shifted = with_parity(sample, "even")
         items = registry.get(name).decode(shifted, {})
