@@ -64,15 +64,13 @@ class _Device:
         values = settings.model_dump()
         battery = (services.BATTERY,) if values.get("battery") else ()
         interval_ms = values.get("interval_ms")
+        first = (*self.read_first, *(self.main if self.repeat else ()))
         repeated = ask(*self.main, *battery) if self.repeat else ()
         return Conversation(
             readers={uuid: services.READERS[uuid] for uuid in (*self.main, *self.read_first, services.BATTERY)},
             wanted=self.wanted,
-            start=(
-                *subscribe(*self.main, *battery),
-                *ask(*self.read_first, *battery),
-                *(ask(*self.main) if self.repeat else ()),
-            ),
+            # What is subscribed to is not read any more: the first values are read before.
+            start=(*ask(*first, *battery), *subscribe(*self.main, *battery)),
             beat=repeated,
             beat_ns=None if interval_ms is None or not repeated else int(interval_ms) * 1_000_000,
         )

@@ -138,7 +138,7 @@ def _codec(settings: SylvacSdsSettings) -> BleCodec:
         Conversation(
             readers=reader.readers(),
             wanted=(VALUE, PARAMETERS),
-            start=(*ask(FORMAT, PARAMETERS), *subscribe(PARAMETERS, VALUE, BATTERY), *ask(VALUE, BATTERY)),
+            start=(*ask(FORMAT, PARAMETERS, BATTERY), *subscribe(PARAMETERS, VALUE, BATTERY)),
         )
     )
 
