@@ -17,6 +17,9 @@ EVERYBODY = 9
 MAX_QUESTION = 64
 """Bytes. The longest questions known carry two arguments of five bytes."""
 
+PAUSE_NS = 100_000_000
+"""Half a question is forgotten after this long: no byte of one takes more than 10 ms, even at 1200 baud."""
+
 UNIT_CODES = {"g": 0x02, "kg": 0x03, "mg": 0x0D}
 
 UNKNOWN_OPCODE, NOT_NOW, WRONG_ARGUMENTS = 0x04, 0x06, 0x07
@@ -32,6 +35,7 @@ class SartoriusXbpi(WeighingDevice):
     def __init__(self, balance: Balance, spec: TerminalSpec, options: Mapping[str, object]) -> None:
         super().__init__(balance, spec, options)
         self._input = bytearray()
+        self._heard_ns = 0
         self._counter = 0
         self._answers: dict[int, Callable[[int], bytes]] = {
             0x01: lambda _now: _answer(0x45, bytes.fromhex(_digits(spec.serial_number))),
@@ -49,6 +53,9 @@ class SartoriusXbpi(WeighingDevice):
 
     def hear(self, data: bytes, now_ns: int) -> bytes:
         """Every whole question is answered; bytes that start none are passed over."""
+        if now_ns - self._heard_ns > PAUSE_NS:
+            self._input.clear()
+        self._heard_ns = now_ns
         self._input += data
         said = b""
         while self._input:
