@@ -1,4 +1,4 @@
-"""An RTSP server of GStreamer's, run by the system's Python: `rtsp_server.py USER PASSWORD`; prints its port, ends with stdin."""
+"""GStreamer's RTSP server, run by the system's Python: `rtsp_server.py USER PASSWORD` prints its port and ends with stdin."""
 
 import sys
 
@@ -32,8 +32,8 @@ def main(user: str, password: str) -> None:
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(pipeline)
         permissions = GstRtspServer.RTSPPermissions()
-        permissions.add_permission_for_role("viewer", "media.factory.access", True)  # noqa: FBT003 - the library's signature
-        permissions.add_permission_for_role("viewer", "media.factory.construct", True)  # noqa: FBT003 - the same
+        permissions.add_permission_for_role("viewer", "media.factory.access", True)
+        permissions.add_permission_for_role("viewer", "media.factory.construct", True)
         factory.set_permissions(permissions)
         server.get_mount_points().add_factory(path, factory)
     server.attach(None)
