@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from drivers.api import Driver
 from drivers.captures import Decoder, messages
 from drivers.mqtt.devices import ANY, SHAPED
+from drivers.mqtt.sparkplug import DRIVER as SPARKPLUG
 
-DRIVERS: tuple[Driver, ...] = (ANY, *SHAPED)
+DRIVERS: tuple[Driver, ...] = (ANY, *SHAPED, SPARKPLUG)
 
 ORIGINS = {
     "mqtt-json": "device/value",
@@ -14,6 +15,7 @@ ORIGINS = {
     "mqtt-shelly-gen1": "shellies/device/sensor/temperature",
     "mqtt-shelly-rpc": "device/events/rpc",
     "mqtt-zigbee2mqtt": "zigbee2mqtt/device",
+    "sparkplug-b": "spBv1.0/group/DBIRTH/node/device",
 }
 """The topic of a capture that is a payload and no envelope."""
 

@@ -6,6 +6,9 @@ Source: MQTT 5.0, sections 4.7.1 (wildcards) and 4.7.2 (topics beginning with $)
 RETAINED = "\0retained"
 """Follows the topic in the origin of a message that the broker kept from earlier. No topic contains U+0000."""
 
+BIRTH = "\0birth"
+"""Follows the topic in the origin of what is kept of a birth (Sparkplug B), beside a message that cannot be read without."""
+
 MAX_FILTERS = 32
 """Filters of one device: it publishes a handful of topics."""
 
