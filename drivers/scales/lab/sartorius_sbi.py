@@ -105,11 +105,9 @@ _ASKS = {"identify": "serial", "model": "model", "software": "software"}
 
 def _weight(fields: re.Match[str], raw: bytes) -> Decoded:
     text, name = fields.string, fields["id"]
-    whole = "." not in fields["digits"]
-    if len(text) not in VALUE_WIDTHS and not (whole and len(text) in INTEGER_WIDTHS):
-        raise Unusable(
-            f"a weight line has {' or '.join(map(str, VALUE_WIDTHS))} characters, not {len(text)}: its start is missing"
-        )
+    # A line that starts with its sign or its identifier, and has a sign, has lost nothing but blanks at its end.
+    if text.startswith(" ") or not fields["sign"]:
+        _check_width(text, whole="." not in fields["digits"])
     if name is not None and name not in IDENTIFIERS:
         return Status(clean(text.strip()), raw)
     code = None if fields["unit"] is None else unit(fields["unit"], SBI_UNITS)
@@ -117,6 +115,13 @@ def _weight(fields: re.Match[str], raw: bytes) -> Decoded:
     flag = None if name is None else IDENTIFIERS[name]
     flags = [Flag.MOTION if code is None else Flag.STABLE] + ([] if flag is None else [flag])
     return reading(raw, value, code, *flags)
+
+
+def _check_width(text: str, *, whole: bool) -> None:
+    if len(text) not in VALUE_WIDTHS and not (whole and len(text) in INTEGER_WIDTHS):
+        raise Unusable(
+            f"a weight line has {' or '.join(map(str, VALUE_WIDTHS))} characters, not {len(text)}: its start is missing"
+        )
 
 
 class SartoriusSbiSettings(AskedSettings):
