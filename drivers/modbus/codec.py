@@ -25,7 +25,10 @@ BUSY_TRIES = 5
 """`busy` (6) is the device's request to be asked again; one that is busy for half a second is reported."""
 
 RESULT_MS = 2000
-"""A device that tells how a command went has told it in the next round; rounds are at most a second apart where it matters."""
+"""A device that tells how a command went has told it in one of the next rounds."""
+
+EFFECT_PAUSE_NS = 200_000_000
+"""While a command's effect is awaited the device is asked at least this often, also where its interval is minutes."""
 
 SETTLED_UNITS = 10
 """After a tare the net weight is within this many units of its last digit, or was no net weight before."""
@@ -109,7 +112,8 @@ class ModbusCodec:
             return None
         self._owed = {query.to_origin() for query in self._queries}
         self._asked_ns = now_ns
-        self._next_ns = now_ns + self._pause_ns
+        awaited = self._command is not None and self._command.until_ns is not None
+        self._next_ns = now_ns + (min(self._pause_ns, EFFECT_PAUSE_NS) if awaited else self._pause_ns)
         return self._request
 
     def due_ns(self, now_ns: int) -> int | None:  # noqa: ARG002 - everything in hand has its own time
@@ -210,6 +214,7 @@ class ModbusCodec:
         command.echo = raw
         within_ms = RESULT_MS if command.shows is None else command.shows.within_ms
         command.until_ns = now_ns + within_ms * 1_000_000
+        self._next_ns = now_ns
         return []
 
     def _read(self, query: Query, said: Answer, raw: bytes, now_ns: int) -> list[Decoded]:
