@@ -143,7 +143,7 @@ class BleCodec:
             return [Malformed("not a message of a Bluetooth link", item.raw)]
         raw = item.to_bytes()
         if item.origin.startswith(ABSENT):
-            return [self._absent(item.origin.removeprefix(ABSENT), raw)]
+            return self._absent(item.origin.removeprefix(ABSENT), raw)
         read = self._talk.readers.get(item.origin)
         if read is None:
             return [Malformed(f"not a characteristic of this kind of device: {short(item.origin)[:60]}", raw)]
@@ -153,10 +153,15 @@ class BleCodec:
         self._last[item.origin] = item.payload
         return read(item.payload, raw)
 
-    def _absent(self, name: str, raw: bytes) -> Decoded:
+    def _absent(self, name: str, raw: bytes) -> Sequence[Decoded]:
+        # Both the question and the subscription find it missing: that is one fact.
+        if name in self._talk.readers:
+            if ABSENT + name in self._last:
+                return []
+            self._last[ABSENT + name] = b""
         if name in self._talk.wanted:
-            return Refused("absent", f"the device has no characteristic {short(name)[:60]}: another kind of device", raw)
-        return Status(f"no characteristic {short(name)[:60]}", raw)
+            return [Refused("absent", f"the device has no characteristic {short(name)[:60]}: another kind of device", raw)]
+        return [Status(f"no characteristic {short(name)[:60]}", raw)]
 
 
 MAX_AGAIN = 8
