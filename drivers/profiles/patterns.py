@@ -5,6 +5,7 @@ once where nothing behind it can begin with what it repeats, else once for each 
 """
 
 import re
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from itertools import combinations
@@ -40,9 +41,12 @@ def compiled(pattern: str, longest: int) -> re.Pattern[str]:
     if len(pattern) > MAX_PATTERN:
         raise PatternFault(f"an expression has at most {MAX_PATTERN} characters")
     try:
-        parsed = _parser.parse(pattern, re.ASCII)
-        found = re.compile(pattern, re.ASCII)
-    except (re.error, OverflowError, RecursionError) as exc:
+        with warnings.catch_warnings():
+            # What a later Python would read differently (`[[`, `--` in a set) is not taken by this one.
+            warnings.simplefilter("error")
+            parsed = _parser.parse(pattern, re.ASCII)
+            found = re.compile(pattern, re.ASCII)
+    except (re.error, OverflowError, RecursionError, Warning) as exc:
         raise PatternFault(f"no regular expression: {exc}") from exc
     if parsed.state.flags & ~re.ASCII:
         raise PatternFault("flags such as (?i) are not taken: write both letters, as in [Kk][Gg]")

@@ -190,6 +190,13 @@ class Profile(Part):
         min_length=1, max_length=MAX_RULES, description="At least one line of the manual."
     )
 
+    @field_validator("kind")
+    @classmethod
+    def _measured(cls, kind: Kind) -> Kind:
+        if kind in {Kind.CODE, Kind.IMAGE}:
+            raise ValueError("a profile is of an instrument that measures")
+        return kind
+
     @model_validator(mode="after")
     def _fits_together(self) -> "Profile":
         if self.poll is not None and self.stream is not None:
