@@ -112,7 +112,7 @@ def test_settings_of_another_driver_are_refused(driver: Driver) -> None:
 
 
 @every_driver
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data())
 def test_any_bytes_in_any_split_give_declared_results_only(driver: Driver, data: st.DataObject) -> None:
     samples = SAMPLES[driver.info.name]

@@ -114,7 +114,7 @@ def _say(codec: Codec, driver: Driver, name: str) -> None:
 
 
 @every_driver
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_any_order_of_calls_is_legal_and_no_codec_spins(driver: Driver, data: st.DataObject) -> None:
     """Whoever looks at a codec when it says, finds it at rest soon: a link that is always due would take the processor."""
