@@ -71,8 +71,12 @@ def _read(raw: bytes, asked: str | None) -> Decoded:
         if (found := pattern.search(text)) is not None:
             if found.end() != len(text) or not _is_echo(text[: found.start()]):
                 raise Unusable(f"an answer with more around it: {clean(text, 40)!r}")
+            if asked in CONFIRMED and pattern is _RANGE:
+                return Refused(found[0], f"{asked} was not taken: the load is out of range", raw)
             return told(found, raw)
     if _BUSY.fullmatch(text):
+        if asked in CONFIRMED:
+            return Refused("busy", f"{asked} was not taken: the load is in motion", raw)
         return mass(None, None, {Flag.UNAVAILABLE}, raw, fault="the scale is still acquiring a weight")
     if text and _is_echo(text):
         return Acknowledged("echo", raw)

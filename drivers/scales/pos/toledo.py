@@ -52,8 +52,8 @@ DECIMALS: dict[UnitName, int] = {"kg": 3, "lb": 2, "g": 0, "t": 3, "oz": 1}
 COMMAND_TIMEOUT_NS = 2_000_000_000
 """Tares are answered after 150 ms; one that is switched off in the set-up is never answered."""
 
-MOTION, OVER, UNDER, CENTRE_OF_ZERO, NET, BAD_COMMAND = 0x01, 0x02, 0x04, 0x10, 0x20, 0x40
-"""Bits of the status byte (DIVA 6.1.3). Bit 3, outside the zero-capture range, says nothing about a weight."""
+MOTION, OVER, UNDER, OUTSIDE, CENTRE_OF_ZERO, NET, BAD_COMMAND = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40
+"""Bits of the status byte (DIVA 6.1.3). OUTSIDE the zero-capture range says nothing about a weight; it explains a refused Z."""
 
 SELF_TEST_FAULTS = {
     0x01: ("novram", "the self test found the non-volatile memory faulty"),
@@ -198,13 +198,14 @@ def _state(dialect: _Dialect, raw: bytes, asked: str | None) -> Decoded:
         letter = chr(raw[2])
         if letter not in SASI_STATES:
             raise Unusable(f"unknown state {clean(letter, 8)!r}")
-        flags = SASI_STATES[letter]
+        flags, outside = SASI_STATES[letter], letter == "D"
     elif dialect.bit6 == "bad-command" and raw[2] & BAD_COMMAND:
         return Refused("bad-command", "the scale does not know the command", raw)
     else:
-        flags = _flags(raw[2], net_told=dialect.bit5 == "net")
+        flags, outside = _flags(raw[2], net_told=dialect.bit5 == "net"), bool(raw[2] & OUTSIDE)
     if asked in CHANGES:
-        return _changed(asked, flags, raw)
+        wrong = _not_done(asked, flags, outside=outside, net_told=dialect.bit5 == "net" and not dialect.letters)
+        return Refused(*wrong, raw) if wrong is not None else Acknowledged(asked, raw)
     return mass(None, None, flags | {Flag.STATUS}, raw)
 
 
@@ -216,14 +217,19 @@ def _flags(status: int, *, net_told: bool) -> frozenset[Flag]:
     return frozenset(flags | {at_rest(moving=bool(status & MOTION))})
 
 
-def _changed(asked: str, flags: frozenset[Flag], raw: bytes) -> Decoded:
+def _not_done(asked: str, flags: frozenset[Flag], *, outside: bool, net_told: bool) -> tuple[str, str] | None:
+    """Why a command was not done, from the status that came back; None where nothing speaks against it."""
+    if asked == "clear_tare":
+        return ("net", "the tare is still there") if net_told and Flag.NET in flags else None
     if Flag.MOTION in flags:
-        return Refused("motion", "the load is in motion", raw)
+        return "motion", "the load is in motion"
     if Flag.OVERLOAD in flags:
-        return Refused("over", "the load is above the capacity", raw)
-    if Flag.UNDERLOAD in flags and asked != "clear_tare":
-        return Refused("under", "the load is below zero", raw)
-    return Acknowledged(asked, raw)
+        return "over", "the load is above the capacity"
+    if asked == "zero" and outside:
+        return "zero-range", "the load is outside the range in which zero is taken"
+    if asked == "tare" and net_told and Flag.NET not in flags:
+        return "not-net", "the scale has not taken the tare"
+    return ("under", "the load is below zero") if Flag.UNDERLOAD in flags and asked != "preset_tare" else None
 
 
 def _self_test(raw: bytes) -> Decoded:

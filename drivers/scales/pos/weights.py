@@ -22,12 +22,10 @@ UNITS = {
     "g": "g",
     "t": "t",
     "lb": "[lb_av]",
-    "lb.": "[lb_av]",
     "lbs": "[lb_av]",
     "oz": "[oz_av]",
-    "oz.": "[oz_av]",
 }
-"""Unit text on the wire, in lower case, to UCUM. Others (tael, custom) have no agreed code."""
+"""Unit text on the wire, in lower case and without a full stop, to UCUM. Others (tael, custom) have no agreed code."""
 
 OUNCES_PER_POUND = 16
 """International avoirdupois."""
@@ -56,7 +54,7 @@ def shifted(digits: str, decimals: int) -> Decimal:
 
 def unit_code(text: str) -> str:
     """The UCUM code of a unit as sent. Raises Unusable."""
-    if (code := UNITS.get(text.strip(" _").lower())) is None:
+    if (code := UNITS.get(text.strip(" _.").lower())) is None:
         raise Unusable(f"unknown unit {clean(text, 16)!r}: the value cannot be used")
     return code
 
