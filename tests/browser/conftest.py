@@ -21,6 +21,7 @@ from edge.jobs.routing import Routing
 from edge.kiosk.app import create_kiosk
 from edge.kiosk.deps import KioskDeps, KioskSettings
 from edge.kiosk.live import Board
+from edge.kiosk.shots import Shots
 from edge.kiosk.status import SyncStatus
 from edge.kiosk.store import KioskStore
 from tests.unit.edge_jobs.station import SCALE, SCANNER, Station, masters
@@ -85,8 +86,8 @@ class RunningKiosk:
 class _Server:
     """Runs the kiosk's event loop on a thread of its own, ended and joined by `close`."""
 
-    def __init__(self, folder: Path, px_per_mm: float) -> None:
-        self.folder, self.px_per_mm = folder, px_per_mm
+    def __init__(self, folder: Path, px_per_mm: float, shots: Shots | None = None) -> None:
+        self.folder, self.px_per_mm, self.shots = folder, px_per_mm, shots
         self.ready = threading.Event()
         self.running: RunningKiosk | None = None
         self.fault: BaseException | None = None
@@ -137,6 +138,7 @@ class _Server:
                     os.urandom,
                     health=lambda: health[0],
                     photos=_keep_photo,
+                    shots=self.shots,
                     level=lambda: health[0].disk.level,
                 )
             )
@@ -188,8 +190,14 @@ def panel_size() -> str:
 
 
 @pytest.fixture
-def kiosk(tmp_path: Path, panel_size: str) -> Iterator[RunningKiosk]:
-    server = _Server(tmp_path, PX_PER_MM[panel_size])
+def shots() -> Shots | None:
+    """The station's camera; tests that want one override it."""
+    return None
+
+
+@pytest.fixture
+def kiosk(tmp_path: Path, panel_size: str, shots: Shots | None) -> Iterator[RunningKiosk]:
+    server = _Server(tmp_path, PX_PER_MM[panel_size], shots)
     try:
         yield server.start()
     finally:

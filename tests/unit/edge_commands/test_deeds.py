@@ -2,16 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from drivers.api import NoAnswer
+from drivers.cameras.checks import Finding
+from edge.cameras.taken import Taken
 from edge.commands.deeds import Parts, deeds
 from edge.commands.outcomes import CommandEnded, Result
 from edge.devices.hub import DeviceHub
 from edge.devices.live import LinkState
+from edge.errors import JournalFull, PictureFailed
 from edge.settings import DeviceSettings, read
 from edge.supervisor import keep_running
 from sync_protocol.entries import Encoded, Entry
@@ -159,6 +163,50 @@ async def test_scale_that_is_lost_or_silent_is_a_failure(box: Calls, scale: Scal
 )
 async def test_device_that_cannot_is_told_apart(box: Calls, op: str, device: str, outcome: str, detail: str) -> None:
     result = await box.do(op, device=device)
+    assert (result.outcome, result.detail) == (outcome, detail)
+
+
+class Eye:
+    """A camera that gives what the test wants."""
+
+    def __init__(self, outcome: Taken | Exception) -> None:
+        self.outcome = outcome
+
+    def cameras(self) -> tuple[str, ...]:
+        return ("dock",)
+
+    async def take(self, camera: str) -> Taken:
+        assert camera == "dock"
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome
+
+
+TAKEN = Taken("dock", "ab" * 32, "image/jpeg", 50_000, 1280, 960, (Finding("blurred", "12.0", "60"),), ())
+
+
+async def test_picture_is_told_by_its_hash_size_and_findings(box: Calls) -> None:
+    box.parts = replace(box.parts, cameras=Eye(TAKEN))
+    told = {"sha256": "ab" * 32, "media": "image/jpeg", "size": 50_000, "width": 1280, "height": 960, "findings": ["blurred"]}
+    assert await box.do("take_picture", device="dock") == Result("done", data=told)
+    for device, detail in (("scale-1", "no_camera"), ("scale-9", "no_device")):
+        result = await box.do("take_picture", device=device)
+        assert (result.outcome, result.detail) == ("refused", detail)
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "detail"),
+    [
+        (PictureFailed("lost", "unplugged"), "failed", "lost"),
+        (PictureFailed("no_answer"), "failed", "no_answer"),
+        (PictureFailed("no_picture"), "failed", "no_picture"),
+        (PictureFailed("refused", "sign-in refused", word="401"), "refused", "401"),
+        (JournalFull("full"), "failed", "journal"),
+    ],
+)
+async def test_picture_that_is_not_taken_says_why(box: Calls, fault: Exception, outcome: str, detail: str) -> None:
+    box.parts = replace(box.parts, cameras=Eye(fault))
+    result = await box.do("take_picture", device="dock")
     assert (result.outcome, result.detail) == (outcome, detail)
 
 
