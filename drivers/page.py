@@ -6,7 +6,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from drivers import registry
-from drivers.api import Driver, DriverInfo
+from drivers.api import Driver, DriverInfo, Settings
+from drivers.decoding import protocols
+from drivers.transports import KINDS, settings_of
 
 TITLES = {
     "lab": "Laboratory and bench balances",
@@ -32,7 +34,29 @@ programs, and simulators that were written from the manuals.
 
 def devices_page() -> str:
     """The page as Markdown."""
-    return "\n".join([HEAD, *_overview(), *(line for area in registry.AREAS for line in _area(area))]).rstrip() + "\n"
+    return (
+        "\n".join(
+            [HEAD, *_overview(), *_transports(), *(line for area in registry.AREAS for line in _area(area)), *_captures()]
+        ).rstrip()
+        + "\n"
+    )
+
+
+def _transports() -> Iterator[str]:
+    yield "## How devices are connected"
+    yield ""
+    yield '`transport = { kind = "serial", ... }` in a device\'s configuration.'
+    yield ""
+    for kind in KINDS:
+        yield f"### Transport `{kind}`"
+        yield ""
+        yield from _settings(settings_of(kind))
+
+
+def _captures() -> Iterator[str]:
+    yield "## Captures"
+    yield ""
+    yield "`tallybox decode --protocol NAME` reads captures of: " + ", ".join(f"`{name}`" for name in protocols()) + "."
 
 
 def _overview() -> Iterator[str]:
@@ -65,14 +89,17 @@ def _driver(driver: Driver) -> Iterator[str]:
     yield ""
     yield from (f"- {line}" for line in _facts(info))
     yield ""
-    if driver.settings.model_fields:
-        yield "| setting | default | meaning |"
-        yield "|---|---|---|"
-        yield from (
-            f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |"
-            for name, field in driver.settings.model_fields.items()
-        )
-        yield ""
+    yield from _settings(driver.settings)
+
+
+def _settings(model: type[Settings]) -> Iterator[str]:
+    if not model.model_fields:
+        return
+    yield "| setting | default | meaning |"
+    yield "|---|---|---|"
+    for name, field in model.model_fields.items():
+        yield f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |"
+    yield ""
 
 
 def _facts(info: DriverInfo) -> Iterator[str]:

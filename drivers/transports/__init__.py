@@ -2,22 +2,24 @@
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 
-from drivers.api import SettingsFault, Transport
+from drivers.api import Settings, SettingsFault, Transport
 from drivers.transports.shared import Shared
 
-__all__ = ["KINDS", "Shared", "make_transport"]
+__all__ = ["KINDS", "Shared", "make_transport", "settings_of"]
 
 _MODULES = {
-    "serial": "serial_port",
-    "tcp": "tcp",
-    "hidraw": "hid_raw",
-    "evdev": "key_events",
-    "modbus": "modbus_line",
-    "ble": "bluetooth",
-    "mqtt": "broker",
+    "serial": ("serial_port", "SerialSettings"),
+    "tcp": ("tcp", "TcpSettings"),
+    "hidraw": ("hid_raw", "HidRawSettings"),
+    "evdev": ("key_events", "KeyEventsSettings"),
+    "modbus": ("modbus_line", "ModbusSettings"),
+    "ble": ("bluetooth", "BluetoothSettings"),
+    "mqtt": ("broker", "BrokerSettings"),
 }
-"""Kind -> module. Each is imported when a device of its kind is configured, and has `make(settings, shared) -> Transport`."""
+"""Kind -> module and its settings. Each is imported when a device of its kind is configured, and has
+`make(settings, shared) -> Transport`."""
 
 KINDS = tuple(_MODULES)
 
@@ -27,11 +29,20 @@ def make_transport(kind: str, settings: Mapping[str, object], shared: Shared | N
 
     Devices that are given the same `shared` use one line, broker or adapter together where their settings name the same.
     """
-    module = _MODULES.get(kind)
-    if module is None:
+    make: Callable[[Mapping[str, object], Shared], Transport] = _module(kind).make
+    return make(settings, shared or Shared())
+
+
+def settings_of(kind: str) -> type[Settings]:
+    """The settings of one of `KINDS`. Raises SettingsFault for another kind, and where this machine lacks its library."""
+    model: type[Settings] = getattr(_module(kind), _MODULES[kind][1])
+    return model
+
+
+def _module(kind: str) -> ModuleType:
+    if kind not in _MODULES:
         raise SettingsFault(f"no transport {kind[:40]!r}: {', '.join(KINDS)}", setting="transport")
     try:
-        make: Callable[[Mapping[str, object], Shared], Transport] = import_module(f"drivers.transports.{module}").make
+        return import_module(f"drivers.transports.{_MODULES[kind][0]}")
     except ImportError as exc:
         raise SettingsFault(f"{kind} cannot be used on this machine: {exc}", setting="transport") from exc
-    return make(settings, shared or Shared())

@@ -29,17 +29,19 @@ _AGAIN = frozenset({errno.EAGAIN, errno.EINTR})
 class SerialSettings(Settings):
     """Where the port is and how its line is set: `port`, or `usb` for the adapter wherever its node is now."""
 
-    port: str | None = Field(default=None, min_length=1)
-    usb: UsbMatch | None = None
-    baudrate: int = Field(default=9600, ge=50, le=4_000_000)
-    bytesize: Literal[7, 8] = 8
-    parity: Literal["N", "E", "O", "M", "S"] = "N"
-    stopbits: Literal[1, 2] = 1
-    rtscts: bool = False
-    xonxoff: bool = False
-    dtr: bool = True
-    """Some POS scales take their power or their permission to send from DTR and RTS."""
-    rts: bool = True
+    port: str | None = Field(default=None, min_length=1, description="The port's path; one under /dev/serial stays the same.")
+    usb: UsbMatch | None = Field(
+        default=None, description="The USB adapter instead of a path, as `tallybox edge ports` names it: `serial`, or `path`."
+    )
+    baudrate: int = Field(default=9600, ge=50, le=4_000_000, description="Speed of the line.")
+    bytesize: Literal[7, 8] = Field(default=8, description="Data bits.")
+    parity: Literal["N", "E", "O", "M", "S"] = Field(default="N", description="Parity: none, even, odd, mark or space.")
+    stopbits: Literal[1, 2] = Field(default=1, description="Stop bits.")
+    rtscts: bool = Field(default=False, description="Hardware handshake.")
+    xonxoff: bool = Field(default=False, description="Software handshake.")
+    # Some POS scales take their power or their permission to send from these two.
+    dtr: bool = Field(default=True, description="The DTR line; some scales take their power from it.")
+    rts: bool = Field(default=True, description="The RTS line; some scales send only while it is on.")
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -29,9 +29,9 @@ KEEPALIVE_PROBES = 3
 class TcpSettings(Settings):
     """Where the device listens."""
 
-    host: str = Field(min_length=1, max_length=253)
-    port: int = Field(ge=1, le=65535)
-    connect_timeout_s: float = Field(default=3.0, gt=0, le=60)
+    host: str = Field(min_length=1, max_length=253, description="Address of the device or device server.")
+    port: int = Field(ge=1, le=65535, description="Its TCP port.")
+    connect_timeout_s: float = Field(default=3.0, gt=0, le=60, description="How long it may take to connect, in seconds.")
 
 
 class TcpLink:
