@@ -60,7 +60,7 @@ def picture(scene: Scene) -> bytes:
     draw.rectangle(
         (margin, margin, scene.width - margin, scene.height - margin), fill=(176, 138, 92), outline=(90, 66, 40), width=4
     )
-    for line in range(0, scene.width, 9):  # the fluting of the cardboard
+    for line in range(margin, scene.width - margin, 9):  # the fluting of the cardboard
         draw.line((line, margin, line, margin + 26), fill=(140, 106, 66))
     top = margin + 60
     for label in scene.labels:
