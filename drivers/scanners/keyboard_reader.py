@@ -104,8 +104,6 @@ class KeyboardCodec(OneWay):
     def finish(self) -> list[Decoded]:
         """What is left: a code whose terminator was not released yet, else keys that make none."""
         strays: list[Decoded] = [Malformed("bytes outside an envelope", rest.raw) for rest in self._envelopes.flush()]
-        if self._events and not self._is_something():
-            return [Malformed("keys that make no code", self._take()), *strays]
         return [*self._silence(), *strays]
 
     def _begin(self) -> None:
