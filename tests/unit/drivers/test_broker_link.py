@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -17,40 +16,16 @@ from drivers.api import LinkLost, SettingsFault, Transport
 from drivers.envelope import Message
 from drivers.mqtt.topics import topic_of
 from drivers.transports import Shared, make_transport
-from tests.brokers import Broker, _free_port, _give_away, _program
+from tests.brokers import Broker
+from tests.open_brokers import broker_folder, open_broker
 
 DEADLINE_S = 20.0
 
 
-def start_broker(folder: Path, *lines: str) -> Broker:
-    port = _free_port()
-    (folder / "mosquitto.conf").write_text("\n".join([f"listener {port} 127.0.0.1", *lines, ""]))
-    _give_away(folder)
-    broker = Broker(folder, port)
-    broker.start()
-    return broker
-
-
-@pytest.fixture(scope="module")
-def program() -> str:
-    if not Path(_program()).exists():
-        pytest.skip("Mosquitto is not installed")
-    return _program()
-
-
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    # Not pytest's own: Mosquitto runs as somebody who may not enter it.
-    made = Path(tempfile.mkdtemp(prefix="tallybox-broker-"))
-    yield made
-    shutil.rmtree(made, ignore_errors=True)
-
-
-@pytest.fixture
-def broker(program: str, folder: Path) -> Iterator[Broker]:
-    running = start_broker(folder, "allow_anonymous true")
-    yield running
-    running.stop()
+def broker() -> Iterator[Broker]:
+    with open_broker() as running:
+        yield running
 
 
 def link(broker: Broker, *topics: str, shared: Shared | None = None, **more: Any) -> Transport:
@@ -182,35 +157,35 @@ async def test_a_flood_that_nobody_reads_ends_the_link_instead_of_filling_the_me
             await transport.read()
 
 
-async def test_a_password_is_needed_and_never_shown(
-    program: str, folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+async def test_a_password_is_needed_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     tool = shutil.which("mosquitto_passwd")
     if tool is None:
         pytest.skip("mosquitto_passwd is not installed")
-    made = [tool, "-b", "-c", folder / "users", "box", "s3cret-word"]
-    await asyncio.to_thread(subprocess.run, made, check=True, capture_output=True, timeout=20)
-    broker = start_broker(folder, "allow_anonymous false", f"password_file {folder / 'users'}")
-    try:
-        (tmp_path / "password").write_text("s3cret-word\n")
-        monkeypatch.setenv("BROKER_WORD", "s3cret-word")
-        for more in ({"password_file": str(tmp_path / "password")}, {"password_env": "BROKER_WORD"}):
-            async with opened(link(broker, "a", user="box", **more)) as transport:
-                await say(broker, "a", b"1", user="box", **more)
-                assert (await heard(transport)).payload == b"1"
-        (tmp_path / "password").write_text("wrong-word")
-        for more in ({}, {"user": "box", "password_file": str(tmp_path / "password")}):
-            with pytest.raises(LinkLost, match=r"(?i)not authori[sz]ed") as caught:
-                await link(broker, "a", **more).open()
-            assert "word" not in str(caught.value)
-        for more in ({"password_file": str(tmp_path / "none")}, {"password_env": "NO_SUCH_NAME"}):
-            with pytest.raises(LinkLost, match="hold the broker's password"):
-                await link(broker, "a", user="box", **more).open()
-    finally:
-        broker.stop()
+    with broker_folder() as folder:
+        made = [tool, "-b", "-c", folder / "users", "box", "s3cret-word"]
+        await asyncio.to_thread(subprocess.run, made, check=True, capture_output=True, timeout=20)
+        with open_broker("allow_anonymous false", f"password_file {folder / 'users'}", folder=folder) as broker:
+            await _let_in_and_kept_out(broker, monkeypatch, tmp_path)
 
 
-async def test_what_is_no_broker_is_a_lost_link(program: str) -> None:
+async def _let_in_and_kept_out(broker: Broker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("s3cret-word\n")
+    monkeypatch.setenv("BROKER_WORD", "s3cret-word")
+    for more in ({"password_file": str(tmp_path / "password")}, {"password_env": "BROKER_WORD"}):
+        async with opened(link(broker, "a", user="box", **more)) as transport:
+            await say(broker, "a", b"1", user="box", **more)
+            assert (await heard(transport)).payload == b"1"
+    (tmp_path / "password").write_text("wrong-word")
+    for more in ({}, {"user": "box", "password_file": str(tmp_path / "password")}):
+        with pytest.raises(LinkLost, match=r"(?i)not authori[sz]ed") as caught:
+            await link(broker, "a", **more).open()
+        assert "word" not in str(caught.value)
+    for more in ({"password_file": str(tmp_path / "none")}, {"password_env": "NO_SUCH_NAME"}):
+        with pytest.raises(LinkLost, match="hold the broker's password"):
+            await link(broker, "a", user="box", **more).open()
+
+
+async def test_what_is_no_broker_is_a_lost_link() -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
