@@ -59,7 +59,8 @@ class HidRaw:
     async def write(self, data: bytes) -> None:
         """Envelopes of origin `report` or `feature`, one report each. Raises LinkLost when the device does not take one."""
         device = self._opened()
-        for one in EnvelopeBuffer().feed(data):
+        envelopes = EnvelopeBuffer()
+        for one in [*envelopes.feed(data), *envelopes.flush()]:
             match one:
                 case Message(origin="report", payload=payload):
                     await device.write(payload, WRITE_TIMEOUT_S)
