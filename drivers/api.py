@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -223,6 +223,14 @@ class Transport(Protocol):
     async def close(self) -> None:
         """Never raises; may be called twice."""
         ...
+
+
+@runtime_checkable
+class MayOverflow(Protocol):
+    """A transport whose line goes on while nobody reads, so that bytes are lost behind what its buffer keeps."""
+
+    overflowed: bool
+    """Whether what `read` gave last is of a buffer that was found full: old, by as long as nobody read."""
 
 
 class Settings(BaseModel):

@@ -20,6 +20,9 @@ from drivers.transports.usb import UsbMatch
 READ_SIZE = 4096
 """Bytes at a time: the kernel's tty buffer, so that one wake-up empties it and a stream never shows old weights."""
 
+FULL_BYTES = 4095
+"""What the kernel keeps of a tty (one byte of 4096 stays free); what comes while it holds this much is lost."""
+
 WRITE_TIMEOUT_S = 2.0
 """Commands are a few bytes. A port that takes none for this long is held by hardware handshake or gone."""
 
@@ -64,6 +67,8 @@ class SerialPort:
         self._reader: asyncio.Future[bytes] | None = None
         self._watched = False
         self._kept = b""
+        self._full = False
+        self.overflowed = False
 
     async def open(self) -> None:
         """Open with the line settings and an empty input buffer. Raises LinkLost."""
@@ -143,6 +148,9 @@ class SerialPort:
         if not data:
             # Neither data nor EAGAIN: how Linux shows that the line is hung up.
             raise LinkLost(f"{self._settings.where()} is gone: hung up")
+        # The read that is no longer full ends the backlog and still belongs to it.
+        was_full, self._full = self._full, len(data) >= FULL_BYTES
+        self.overflowed = self._full or was_full
         return data
 
     async def write(self, data: bytes) -> None:

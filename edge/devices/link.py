@@ -17,6 +17,8 @@ from drivers.api import (
     Identity,
     LinkLost,
     Malformed,
+    MayOverflow,
+    Mode,
     NoAnswer,
     Reading,
     Refused,
@@ -83,6 +85,7 @@ class DeviceLink:
     ) -> None:
         self._name = name
         self._driver = driver
+        self._streams = Mode.STREAM in driver.info.modes
         self._settings = read_settings(driver.settings, settings)
         self._transport = transport
         self._clock = clock
@@ -190,11 +193,18 @@ class DeviceLink:
         raise LinkLost("closed to be opened again")
 
     async def _read(self, transport: Transport, codec: Codec) -> None:
+        # What a stream's line kept while more was lost behind it may be minutes old: it is decoded, and not shown.
+        line = transport if self._streams and isinstance(transport, MayOverflow) else None
+        old = False
         for count in itertools.count(1):
             data = await transport.read()
+            was_old, old = old, line is not None and line.overflowed
+            if old and not was_old:
+                log.warning("backlog_dropped", device=self._name)
             due_ns = codec.due_ns(self._clock.now_ns())
             for decoded in codec.receive(data, self._clock.now_ns()):
-                await self._decoded(decoded)
+                if not (old and isinstance(decoded, Reading)):
+                    await self._decoded(decoded)
             sooner_ns = codec.due_ns(self._clock.now_ns())
             # The other task sleeps until what was due before; it is woken only for what is due sooner.
             if sooner_ns is not None and (due_ns is None or sooner_ns < due_ns):
