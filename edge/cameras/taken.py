@@ -38,8 +38,8 @@ class Seen:
 
 
 def examine(still: Still, limits: Limits, *, codes: bool) -> Seen:
-    """Measure a still and look for codes. Up to a second: call it in a thread."""
-    image = opened(still.picture)
+    """Measure a still and look for codes. Up to seconds: call it in a thread."""
+    image = opened(still.picture, grey=True)
     return Seen(look_at(image, limits), tuple(codes_in(image, still.sha256)) if codes else ())
 
 
