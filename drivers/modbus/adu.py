@@ -6,6 +6,7 @@ MODBUS Messaging on TCP/IP V1.0b, 3.1.3 (header).
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 READ_BITS = frozenset({1, 2})
 READS = frozenset({1, 2, 3, 4})
@@ -54,20 +55,19 @@ class Query:
         verb = "read" if self.function in READS else "write"
         return f"{verb}:{self.unit}:{self.function}:{self.start}:{self.count}"
 
-    @classmethod
-    def from_origin(cls, origin: str, unit: int | None = None) -> "Query":
-        """The query of an envelope, of that unit where one is given. Raises AduFault."""
-        verb, *rest = origin.split(":")
-        if len(rest) != 4 or not all(part.isascii() and part.isdigit() and len(part) <= 5 for part in rest):
-            raise AduFault("the origin is no Modbus query")
-        query = cls(*(int(part) for part in rest))
-        if query.function not in (READS if verb == "read" else WRITES if verb == "write" else ()):
-            raise AduFault("the origin is no Modbus query")
-        if unit is not None and query.unit != unit:
-            raise AduFault(f"a message of unit {query.unit}, not of {unit}")
-        if query.unit > 255 or query.start + query.count > 65_536 or not 1 <= query.count <= MAX_BITS:
-            raise AduFault("the origin is no Modbus query")
-        return query
+
+@lru_cache(maxsize=256)
+def query_of(origin: str) -> Query:
+    """The query that an envelope's origin names. Raises AduFault."""
+    verb, *rest = origin.split(":")
+    if len(rest) != 4 or not all(part.isascii() and part.isdigit() and len(part) <= 5 for part in rest):
+        raise AduFault("the origin is no Modbus query")
+    query = Query(*(int(part) for part in rest))
+    if query.function not in (READS if verb == "read" else WRITES if verb == "write" else ()):
+        raise AduFault("the origin is no Modbus query")
+    if query.unit > 255 or query.start + query.count > 65_536 or not 1 <= query.count <= MAX_BITS:
+        raise AduFault("the origin is no Modbus query")
+    return query
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from decimal import Decimal
 
 from drivers.api import Acknowledged, Decoded, Flag, Malformed, Reading, Refused, SettingsFault, Status
 from drivers.envelope import EnvelopeBuffer, Message, Stray
-from drivers.modbus.adu import BUSY, READ_BITS, READS, REASONS, AduFault, Answer, Query, answer
+from drivers.modbus.adu import BUSY, READ_BITS, READS, REASONS, AduFault, Answer, Query, answer, query_of
 from drivers.modbus.mapping import Block, Point, RegisterMap, Result, Shows, Write
-from drivers.modbus.reading import Chunk, Terms, is_there, read_point
-from drivers.modbus.registers import WORDS, number
+from drivers.modbus.reading import Chunk, Memo, Terms, is_there, read_point
+from drivers.modbus.registers import WORDS, whole_number
 
 ANSWER_TIMEOUT_NS = 10_000_000_000
 """The line says itself when no answer came, within a second; this is for lines where many other devices wait before us."""
@@ -77,6 +77,8 @@ class ModbusCodec:
         self._queries = tuple(_query(block, self._zero, unit_id) for block in register_map.blocks)
         self._request = b"".join(Message(query.to_origin(), b"").to_bytes() for query in self._queries)
         self._closing, self._keeps = _plan(register_map)
+        self._places = {query: place for place, query in enumerate(self._queries)}
+        self._memos: dict[int, Memo] = {id(point): {} for point in register_map.readings}
         self._kept: dict[int, _Kept] = {}
         self._owed: set[str] = set()
         self._asked_ns = 0
@@ -116,9 +118,11 @@ class ModbusCodec:
         self._next_ns = now_ns + (min(self._pause_ns, EFFECT_PAUSE_NS) if awaited else self._pause_ns)
         return self._request
 
-    def due_ns(self, now_ns: int) -> int | None:  # noqa: ARG002 - everything in hand has its own time
+    def due_ns(self, now_ns: int) -> int | None:
         """The next round, the end of an answer's time, or that of a command's effect."""
-        due = [self._asked_ns + ANSWER_TIMEOUT_NS + 1] if self._owed else [self._next_ns or 0]
+        # Not sooner than the next round while an answer is owed, so that the answer does not move it.
+        waits = self._owed and (self._next_ns is None or now_ns >= self._next_ns)
+        due = [self._asked_ns + ANSWER_TIMEOUT_NS + 1] if waits else [self._next_ns or 0]
         if self._command is not None:
             due += [at for at in (self._command.again_ns, self._command.until_ns) if at is not None]
         return min(due)
@@ -153,7 +157,9 @@ class ModbusCodec:
     def _message(self, message: Message, now_ns: int) -> list[Decoded]:
         raw = message.to_bytes()
         try:
-            query = Query.from_origin(message.origin, self._unit)
+            query = query_of(message.origin)
+            if query.unit != self._unit:
+                return [Malformed(f"a message of unit {query.unit}, not of {self._unit}", raw)]
             asked = message.origin in self._owed
             self._owed.discard(message.origin)
             if not message.payload:
@@ -178,10 +184,11 @@ class ModbusCodec:
             self._command = None
             return [Refused("no-answer", "nothing came back: whether it was done is not known", raw)]
         self._silent = True
+        torn = [Malformed("a block without those that belong to it", kept.raw) for kept in self._kept.values()]
         self._kept.clear()
         self._pause_ns = max(self._interval_ns, min(self._pause_ns * 2, SILENT_PAUSE_NS))
         self._next_ns = max(self._next_ns or 0, now_ns + self._pause_ns - self._interval_ns)
-        return []
+        return [*torn]
 
     def _exception(self, query: Query, code: int, raw: bytes, now_ns: int) -> list[Decoded]:
         reason = REASONS.get(code, "an exception that the standard does not name")
@@ -222,18 +229,23 @@ class ModbusCodec:
         bits = query.function in READ_BITS
         chunk = Chunk(start, said.bits(query.count) if bits else said.words(), bits)
         told = self._told(chunk)
-        place = next((at for at, block in enumerate(self._map.blocks) if _is_of(block, query, start)), None)
+        place = self._places.get(query)
+        is_whole = place is not None
+        if place is None:
+            place = next((at for at, block in enumerate(self._map.blocks) if _is_of(block, query, start)), None)
         if place is None:
             return [Malformed("registers that the map does not have", raw)]
         terms = self._with_liveness(chunk, now_ns)
         kept = [self._kept[at] for at in sorted(self._kept) if at < place]
         chunks = [chunk, *(one.chunk for one in kept)]
-        points = [point for point in self._closing[place] if is_there(point, chunks)]
+        points = self._closing[place]
+        if not is_whole or len(self._queries) > 1:
+            points = tuple(point for point in points if is_there(point, chunks))
         found: list[Decoded] = []
         if points:
             whole = b"".join(one.raw for one in kept) + raw
             self._kept.clear()
-            found = [read_point(point, terms, chunks, whole) for point in points]
+            found = [read_point(point, terms, chunks, whole, self._memos[id(point)]) for point in points]
         found += told
         if self._keeps[place]:
             if place in self._kept:  # the round before was not finished
@@ -261,7 +273,7 @@ class ModbusCodec:
         words = None if alive is None or chunk.bits else chunk.take(alive.register_, WORDS[alive.type_])
         if alive is None or words is None:
             return self._terms
-        value = int(number(words, alive.type_, word_order=self._terms.word_order) or 0)
+        value = whole_number(words, alive.type_, word_order=self._terms.word_order)
         if self._alive is None or self._alive[0] != value:
             self._alive = value, now_ns
         stuck = now_ns - self._alive[1] > alive.within_ms * 1_000_000

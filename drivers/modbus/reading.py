@@ -1,12 +1,12 @@
 """From registers to readings: what a map's points mean in what was read together."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from drivers.api import Decoded, Flag, Kind, Malformed, Reading, Refused
 from drivers.modbus.mapping import Coded, Codes, Number, Point, Status
-from drivers.modbus.registers import WORDS, NumberFault, Order, number
+from drivers.modbus.registers import WORDS, NumberFault, Order, number, whole_number
 from sync_protocol.quantity import UNITS, plain
 
 KINDS_BY_DIMENSION = {"mass": Kind.MASS, "count": Kind.COUNT, "force": Kind.FORCE, "pressure": Kind.PRESSURE}
@@ -14,6 +14,10 @@ KINDS_BY_DIMENSION = {"mass": Kind.MASS, "count": Kind.COUNT, "force": Kind.FORC
 
 TENS = tuple(Decimal(1).scaleb(-digits) for digits in range(19))
 """Digits behind the point -> the factor."""
+
+
+_OUT_OF_RANGE = frozenset({Flag.OVERLOAD, Flag.UNDERLOAD})
+_OF_A_VALUE = frozenset({Flag.STABLE, Flag.MOTION, Flag.ZERO})
 
 
 class PointFault(ValueError):
@@ -47,15 +51,22 @@ class Chunk:
 
 
 @dataclass(slots=True)
-class _Said:
+class Said:
     """What the status registers of one point say, together."""
 
     first: int | None = None
-    flags: set[Flag] = field(default_factory=set)
+    flags: frozenset[Flag] = frozenset()
     fault: str | None = None
     missing: str | None = None
     decimals: int | None = None
     preset_tare: bool | None = None
+
+
+Memo = dict[tuple[int | None, ...], Said]
+"""What status values meant before: a device shows the same few over and over."""
+
+MAX_MEMO = 256
+"""States that are remembered of one point; a status that counts would fill the memory otherwise."""
 
 
 def is_there(point: Point, chunks: Iterable[Chunk]) -> bool:
@@ -68,37 +79,39 @@ def is_there(point: Point, chunks: Iterable[Chunk]) -> bool:
     )
 
 
-def read_point(point: Point, terms: Terms, chunks: Sequence[Chunk], raw: bytes) -> Decoded:
-    """The reading of one point. States of the device are flags without a value, its faults are its refusals."""
+def read_point(point: Point, terms: Terms, chunks: Sequence[Chunk], raw: bytes, memo: Memo) -> Decoded:
+    """The reading of one point. States of the device are flags without a value, its faults are its refusals.
+
+    `memo` belongs to the point: it is filled here.
+    """
     try:
-        return _read(point, terms, chunks, raw)
+        return _read(point, terms, chunks, raw, memo)
     except (PointFault, NumberFault) as exc:
         return Malformed(str(exc), raw)
 
 
-def _read(point: Point, terms: Terms, chunks: Sequence[Chunk], raw: bytes) -> Decoded:
-    said = _statuses(point, terms, chunks)
+def _read(point: Point, terms: Terms, chunks: Sequence[Chunk], raw: bytes, memo: Memo) -> Decoded:
+    said = _said(point, terms, chunks, memo)
     if said.fault is not None:
         return Refused(said.fault, f"the device reports a fault of its own: {said.fault}", raw)
     details = {} if point.name is None else {"variable": point.name}
-    if terms.stuck:
-        said.missing = said.missing or "stands still"
-    if said.missing is None and not said.flags & {Flag.OVERLOAD, Flag.UNDERLOAD}:
+    missing = said.missing or ("stands still" if terms.stuck else None)
+    if missing is None and not said.flags & _OUT_OF_RANGE:
         found = _values(point, terms, chunks, said)
         if found is not None:
             value, unit, amounts = found
             kind = KINDS_BY_DIMENSION.get(UNITS[unit][0], Kind.QUANTITY) if point.kind is Kind.MASS else point.kind
-            return Reading(kind, value, unit, frozenset(said.flags), raw, details=details | amounts)
-        said.missing = "no value"
-    if said.missing is not None:
-        said.flags.add(Flag.UNAVAILABLE)
-        details["fault"] = said.missing
+            return Reading(kind, value, unit, said.flags, raw, details=details | amounts)
+        missing = "no value"
     # A value that is not there is neither at rest nor at zero.
-    flags = frozenset(said.flags - {Flag.STABLE, Flag.MOTION, Flag.ZERO})
+    flags = said.flags - _OF_A_VALUE
+    if missing is not None:
+        flags |= {Flag.UNAVAILABLE}
+        details["fault"] = missing
     return Reading(point.kind, None, None, flags, raw, details=details)
 
 
-def _values(point: Point, terms: Terms, chunks: Sequence[Chunk], said: _Said) -> tuple[Decimal, str, dict[str, str]] | None:
+def _values(point: Point, terms: Terms, chunks: Sequence[Chunk], said: Said) -> tuple[Decimal, str, dict[str, str]] | None:
     """The value, its unit, and what stands beside it; None where the device says that there is none."""
     digits = _digits(point, chunks, said)
     net = Flag.NET in said.flags
@@ -107,8 +120,7 @@ def _values(point: Point, terms: Terms, chunks: Sequence[Chunk], said: _Said) ->
     if value is None:
         return None
     amounts: dict[str, str] = {}
-    beside = {"gross": point.gross if net else None, "tare": point.tare}
-    for name, one in beside.items():
+    for name, one in (("gross", point.gross if net else None), ("tare", point.tare)):
         amount = None if one is None else _number(one, point, terms, chunks, said, digits, optional=True)
         if amount is not None:
             amounts[name] = plain(amount)
@@ -122,7 +134,7 @@ def _number(
     point: Point,
     terms: Terms,
     chunks: Sequence[Chunk],
-    said: _Said,
+    said: Said,
     digits: int | None,
     *,
     optional: bool = False,
@@ -168,7 +180,7 @@ def _unit(point: Point, terms: Terms, chunks: Sequence[Chunk]) -> str:
     return unit
 
 
-def _digits(point: Point, chunks: Sequence[Chunk], said: _Said) -> int | None:
+def _digits(point: Point, chunks: Sequence[Chunk], said: Said) -> int | None:
     if said.decimals is not None or point.decimals is None:
         return said.decimals
     code = _code(point.decimals, chunks)
@@ -180,21 +192,27 @@ def _digits(point: Point, chunks: Sequence[Chunk], said: _Said) -> int | None:
     return digits
 
 
-def _statuses(point: Point, terms: Terms, chunks: Sequence[Chunk]) -> _Said:
-    said = _Said()
-    for place, status in enumerate(point.status):
-        value = _status_value(status, terms, chunks)
-        if value is None:
-            continue
-        if place == 0:
-            said.first = value
-        _add(said, status, value)
+def _said(point: Point, terms: Terms, chunks: Sequence[Chunk], memo: Memo) -> Said:
+    values = tuple(_status_value(status, terms, chunks) for status in point.status)
+    found = memo.get(values)
+    if found is None:
+        if len(memo) >= MAX_MEMO:
+            memo.clear()
+        found = memo[values] = _together(point, values)
+    return found
+
+
+def _together(point: Point, values: Sequence[int | None]) -> Said:
+    said = Said(first=values[0] if values else None)
+    for status, value in zip(point.status, values, strict=True):
+        if value is not None:
+            _add(said, status, value)
     if point.shows is not None and not said.flags & {Flag.NET, Flag.GROSS}:
-        said.flags.add(Flag(point.shows))
+        said.flags |= {Flag(point.shows)}
     return said
 
 
-def _add(said: _Said, status: Status, value: int) -> None:
+def _add(said: Said, status: Status, value: int) -> None:
     said.fault = said.fault or _first_set(status.faults, value)
     said.missing = said.missing or _first_set(status.no_value, value)
     if status.mask is not None and value & status.mask:
@@ -202,7 +220,7 @@ def _add(said: _Said, status: Status, value: int) -> None:
     said.flags |= _flags(status, value)
     if status.codes is not None:
         _add_code(said, status.codes, value >> status.codes.shift & status.codes.mask)
-    elsewhere = said.missing or said.fault or said.flags & {Flag.OVERLOAD, Flag.UNDERLOAD}
+    elsewhere = said.missing or said.fault or said.flags & _OUT_OF_RANGE
     if not elsewhere and not all(value >> bit & 1 for bit in status.wanted):
         said.missing = "not valid"
     if status.preset_tare:
@@ -210,12 +228,12 @@ def _add(said: _Said, status: Status, value: int) -> None:
     said.decimals = next((digits for bit, digits in status.decimals.items() if value >> bit & 1), said.decimals)
 
 
-def _add_code(said: _Said, codes: Codes, code: int) -> None:
+def _add_code(said: Said, codes: Codes, code: int) -> None:
     said.fault = said.fault or codes.faults.get(code)
     said.missing = said.missing or codes.no_value.get(code)
     for flag, numbers in ((Flag.OVERLOAD, codes.over), (Flag.UNDERLOAD, codes.under)):
         if code in numbers:
-            said.flags.add(flag)
+            said.flags |= {flag}
 
 
 def _flags(status: Status, value: int) -> set[Flag]:
@@ -245,8 +263,7 @@ def _status_value(status: Status, terms: Terms, chunks: Sequence[Chunk]) -> int 
     words = _take(chunks, status.register_, WORDS[status.type_])
     if words is None:
         return None
-    value = number(words, status.type_, word_order=status.word_order or terms.word_order, byte_order=terms.byte_order)
-    return None if value is None else int(value)
+    return whole_number(words, status.type_, word_order=status.word_order or terms.word_order, byte_order=terms.byte_order)
 
 
 def _bits(chunk: Chunk, register: int) -> int | None:

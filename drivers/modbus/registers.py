@@ -30,8 +30,6 @@ TYPE_NAMES: dict[str, NumberType] = {
 }
 """What papers call them."""
 
-_FORMATS = {"u16": ">H", "s16": ">h", "u32": ">I", "s32": ">i", "f32": ">f"}
-
 SMALLEST = Decimal("1e-9")
 LARGEST = Decimal("1e15")
 """Measured values lie between these, or are zero. Floats read with the wrong order of words nearly never do."""
@@ -41,13 +39,13 @@ class NumberFault(ValueError):
     """Words that are no number of a measurement; never leaves this package."""
 
 
-def number_bytes(words: Sequence[int], *, word_order: Order, byte_order: Order) -> bytes:
-    """The bytes of one number, most significant first."""
-    ordered = words if word_order == "big" else list(reversed(words))
-    data = struct.pack(f">{len(ordered)}H", *ordered)
-    if byte_order == "big":
-        return data
-    return b"".join(data[at : at + 2][::-1] for at in range(0, len(data), 2))
+def whole_number(words: Sequence[int], kind: NumberType, *, word_order: Order = "big", byte_order: Order = "big") -> int:
+    """The whole number in `WORDS[kind]` registers; of a float its bits."""
+    value = 0
+    for word in words if word_order == "big" else reversed(words):
+        value = value << 16 | (word if byte_order == "big" else (word & 0xFF) << 8 | word >> 8)
+    bits = 16 * len(words)
+    return value - (1 << bits) if kind[0] == "s" and value >> (bits - 1) else value
 
 
 def number(words: Sequence[int], kind: NumberType, *, word_order: Order = "big", byte_order: Order = "big") -> Decimal | None:
@@ -55,10 +53,8 @@ def number(words: Sequence[int], kind: NumberType, *, word_order: Order = "big",
 
     A float becomes the shortest decimal that reads back as the same 32 bits: what the device's own display would show.
     """
-    data = number_bytes(words, word_order=word_order, byte_order=byte_order)
-    if kind == "f32":
-        return shortest(data)
-    return Decimal(struct.unpack(_FORMATS[kind], data)[0])
+    value = whole_number(words, kind, word_order=word_order, byte_order=byte_order)
+    return shortest(value.to_bytes(4)) if kind == "f32" else Decimal(value)
 
 
 @lru_cache(maxsize=256)

@@ -28,7 +28,7 @@ from pymodbus.pdu.register_message import (
 
 from drivers.api import LinkLost, Settings, Transport
 from drivers.envelope import EnvelopeBuffer, Message
-from drivers.modbus.adu import READS, AduFault, Query
+from drivers.modbus.adu import READS, AduFault, Query, query_of
 from drivers.settings import read_settings
 from drivers.transports.shared import Shared
 from drivers.transports.tcp import KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES
@@ -271,7 +271,7 @@ class ModbusTransport:
             if not isinstance(item, Message):
                 continue
             try:
-                query = Query.from_origin(item.origin)
+                query = query_of(item.origin)
                 if query.function not in READS:
                     _request(query, item.payload)
             except (AduFault, struct.error) as exc:
