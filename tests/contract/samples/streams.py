@@ -58,7 +58,7 @@ SAMPLES: dict[str, list[bytes]] = {
     ],
     "condec": [b"\x02   1250LGR \r\n", b"\x02-  12.5KNTM\r\n", b"\x02  99999LGRO\r\n"],
     "weightronix-stream": [b" g   1250 lb\r\n", b" n-  12.5 kg\r\n", b" o 999999 lb\r\n", b" m   12.5 lb\r\n"],
-    "cardinal-stream": [b"\r+001250. m lb g  \x03".replace(b". m", b".m"), b"\r-0012.5  kg n  \x03", b"\r+999999.o lb g  \x03"],
+    "cardinal-stream": [b"\r+001250.m lb g  \x03", b"\r-0012.5  kg n  \x03", b"\r+999999.o lb g  \x03"],
     "western-df1500": [b"\x02  123.45 KG GR  \r\n", b"\x02-   0.55 LB NT M\r\n"],
     "digi-di600": [
         b"\x00\r0-001,230\r40000,450\r\n",
@@ -72,7 +72,7 @@ SAMPLES: dict[str, list[bytes]] = {
         b"\x02    1250M\x03",
         b"\x02    1250O\x03",
         b"\x02    1250U\x03",
-        b"\x02       E\x03".replace(b"   E", b"    E"),
+        b"\x02        E\x03",
     ],
     "hid-pos-scale": [
         Message("report", bytes.fromhex(report)).to_bytes()
