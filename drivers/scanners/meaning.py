@@ -14,6 +14,10 @@ COMPOSITE = "|]e0"
 DIGITAL_LINK = "digital_link"
 
 
+LINEAR = frozenset({None, Content.ANYTHING, Content.ELEMENT_STRINGS, Content.EAN_UPC, Content.EAN_8, Content.EAN_WITH_ADD_ON})
+"""What the first half of a composite may be; in other symbols the mark is text."""
+
+
 class Kept(StrEnum):
     """Content of industries that is no GS1: recognised by its first characters, and kept as the text it is."""
 
@@ -61,7 +65,9 @@ NO_RULES = Rules()
 def interpret(tagged: Tagged, rules: Rules = NO_RULES) -> Meaning:
     """Never raises. With an identifier its promise counts; without one a right length with a right check digit wins."""
     try:
-        linear, composite, second = tagged.text.partition(COMPOSITE)
+        linear, composite, second = tagged.text, "", ""
+        if tagged.content in LINEAR:
+            linear, composite, second = tagged.text.partition(COMPOSITE)
         found = _single(tagged.content, linear, rules)
         if composite:
             found = _with_second(found, gs1.parse_elements(second, lenient_separators=rules.lenient_separators))
@@ -201,7 +207,8 @@ def _ean_upc(text: str) -> str:
 
 
 def _with_add_on(text: str) -> Meaning:
-    """]E3: the main symbol and 2 or 5 digits behind it."""
+    """]E3: the main symbol and 2 or 5 digits behind it, with a blank between from some readers."""
+    text = text.replace(" ", "", 1)
     for size in (13, 12):
         if len(text) - size in {2, 5} and gtin.is_digits(text) and gtin.is_checked(text[:size]):
             return Meaning(gtin=gtin.gtin14(text[:size]), addon=text[size:])

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.scanners import aim, gs1, gtin
-from drivers.scanners.meaning import Meaning, interpret
+from drivers.scanners.meaning import Meaning, Rules, interpret
 
 GS = "\x1d"
 
@@ -227,3 +227,104 @@ def test_interpretation_never_raises(text: str, symbology_id: str | None) -> Non
 def test_element_strings_round_trip(text: str) -> None:
     found = gs1.parse_elements(text)
     assert GS.join(ai + value for ai, value in found.ais.items()) == text
+
+
+@pytest.mark.parametrize(
+    ("symbology_id", "text", "gtin14"),
+    [
+        ("]E0", "96385074", "00000096385074"),  # EAN-8 under the identifier of EAN-13
+        ("]E0", "04252614", "00042100005264"),  # UPC-E left unexpanded
+        ("]I0", "05901234123457", "05901234123457"),
+        ("]I0", "05901234123458", None),
+        ("]I3", "0590123412345", "05901234123457"),
+        ("]I3", "059012341234", None),
+        ("]X0", "7290001234563", "07290001234563"),
+        ("]X0", "0112345678901231", "12345678901231"),
+        ("]X0", "LOT 7", None),
+        ("]d5", "0112345678901231", "12345678901231"),
+        ("]Q4", "not element strings", None),
+        ("]z1", "0112345678901231", "12345678901231"),
+        ("]E1", "12", None),
+        ("]C2", "0112345678901231", None),
+        ("]A0", "7290001234563", None),
+    ],
+)
+def test_identifiers_as_vendors_bend_them(symbology_id: str, text: str, gtin14: str | None) -> None:
+    found = typed(symbology_id, text)
+    assert (found.gtin, found.fault) == (gtin14, None)
+
+
+def test_every_identifier_that_means_something_is_one() -> None:
+    assert all(aim.is_identifier(symbology_id) for symbology_id in aim.CONTENTS)
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown", "ais"),
+    [
+        (f"011234567890123110AB{GS}891234", ("891234",), {"01": "12345678901231", "10": "AB"}),
+        (f"0112345678901231891234{GS}10AB", ("891234",), {"01": "12345678901231", "10": "AB"}),
+        (f"10AB{GS}7999X{GS}2699", ("7999X", "2699"), {"10": "AB"}),
+    ],
+)
+def test_field_of_an_unknown_identifier_is_kept_with_a_warning(
+    text: str, unknown: tuple[str, ...], ais: dict[str, str]
+) -> None:
+    found = typed("]C1", text)
+    assert found.unknown == unknown
+    assert found.ais == ais
+    assert found.fault is None
+    assert found.warning is not None
+    assert found.gtin == ais.get("01")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "891234",  # nothing before it vouches for the message
+        "01123456789012312",  # a digit too many
+        f"01123456789012315{GS}991234",
+        "01123456789012313109001250",  # starts like a weight: those are complete
+        f"10AB{GS}19X",
+    ],
+)
+def test_damage_is_never_taken_for_an_unknown_identifier(text: str) -> None:
+    assert typed("]C1", text).fault is not None
+
+
+def test_several_separators_in_a_row_are_one_where_that_is_allowed() -> None:
+    text = f"{GS}{GS}10AB{GS}{GS}21C{GS}"
+    assert typed("]C1", text).fault is not None
+    assert interpret(aim.Tagged("]C1", text), Rules(lenient_separators=True)).ais == {"10": "AB", "21": "C"}
+
+
+@pytest.mark.parametrize(
+    ("symbology_id", "text", "content"),
+    [
+        ("]d1", "[)>\x1e06\x1d9N111234567842\x1d1TLOT\x1e\x04", "iso15434"),
+        (None, "[)>\x1e06\x1d9N111234567842\x1e\x04", "iso15434"),
+        ("]C0", "+A123BJC5D6E71G", "hibc"),
+        ("]C0", "+4912345678", None),
+        ("]C4", "=A9999XYZ100123412", "isbt128"),
+        (None, "plain", None),
+    ],
+)
+def test_content_of_other_industries_is_named_and_kept_as_text(
+    symbology_id: str | None, text: str, content: str | None
+) -> None:
+    found = typed(symbology_id, text)
+    assert (found.content, found.ais, found.gtin, found.fault) == (content, {}, None, None)
+
+
+def test_composite_mark_inside_a_plain_symbol_is_text() -> None:
+    assert typed("]Q1", "a|]e0b") == Meaning()
+
+
+def test_add_on_behind_a_blank_is_found() -> None:
+    assert typed("]E3", "9780201379624 12").addon == "12"
+
+
+@pytest.mark.parametrize(
+    ("expected", "text", "fits"), [("gtin", "7290001234563", True), ("gtin", "LOT", False), ("sscc", "LOT", False)]
+)
+def test_code_of_another_kind_than_expected_is_a_fault(expected: str, text: str, *, fits: bool) -> None:
+    assert (interpret(aim.Tagged(None, text), Rules(expected_type=expected)).fault is None) is fits
