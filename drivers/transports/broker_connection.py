@@ -11,7 +11,6 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as mqtt
@@ -207,8 +206,10 @@ class BrokerConnection:
     def _tls(self) -> ssl.SSLContext | None:
         if not self._address.tls:
             return None
-        ca = self._address.ca
-        return ssl.create_default_context(cafile=None if ca is None else str(Path(ca)))
+        try:
+            return ssl.create_default_context(cafile=self._address.ca)
+        except OSError as exc:
+            raise OSError(f"the authority's certificate {self._address.ca} cannot be used: {exc}") from exc
 
     def _begin(self, client: _Client) -> None:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]

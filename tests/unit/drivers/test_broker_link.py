@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from drivers.api import LinkLost, SettingsFault, Transport
 from drivers.envelope import Message
 from drivers.mqtt.topics import topic_of
 from drivers.transports import Shared, make_transport
+from provisioning.ca import init_authority
+from provisioning.enroll import enroll_server
+from provisioning.keys import certificate_pem
 from tests.brokers import Broker
 from tests.open_brokers import broker_folder, open_broker
 
@@ -183,6 +187,27 @@ async def _let_in_and_kept_out(broker: Broker, monkeypatch: pytest.MonkeyPatch, 
     for more in ({"password_file": str(tmp_path / "none")}, {"password_env": "NO_SUCH_NAME"}):
         with pytest.raises(LinkLost, match="hold the broker's password"):
             await link(broker, "a", user="box", **more).open()
+
+
+async def test_a_broker_has_to_prove_its_name_where_that_is_asked(tmp_path: Path) -> None:
+    now = datetime.now(UTC)
+    authority = init_authority(tmp_path / "authority", name="Test root", now=now)
+    foreign = init_authority(tmp_path / "foreign", name="Other root", now=now)
+    (tmp_path / "ca.pem").write_bytes(certificate_pem(authority.certificate))
+    (tmp_path / "other.pem").write_bytes(certificate_pem(foreign.certificate))
+    with broker_folder() as folder:
+        enroll_server(folder, authority, names=["127.0.0.1"], now=now)
+        lines = [f"certfile {folder / 'server.crt'}", f"keyfile {folder / 'server.key'}", "allow_anonymous true"]
+        with open_broker(*lines, folder=folder) as broker:
+            secured = {"tls": True, "ca": str(tmp_path / "ca.pem")}
+            async with opened(link(broker, "a", **secured)) as transport:
+                await say(broker, "a", b"1" * 60_000, **secured)
+                assert (await heard(transport)).payload == b"1" * 60_000
+            for wrong in ({"tls": True, "ca": str(tmp_path / "other.pem")}, {"tls": True}, {"connect_timeout_s": 2}):
+                with pytest.raises(LinkLost):
+                    await link(broker, "a", **wrong).open()
+            with pytest.raises(LinkLost, match="none"):
+                await link(broker, "a", tls=True, ca=str(tmp_path / "none.pem")).open()
 
 
 async def test_what_is_no_broker_is_a_lost_link() -> None:
