@@ -9,7 +9,7 @@ import re
 from pydantic import Field
 
 from drivers.api import Decoded, DriverInfo, Flag, Identity, Kind, Mode, Probe, Reading, Refused, Status, Tier
-from drivers.scales.lab.family import AskedSettings, line_driver, says_weight
+from drivers.scales.lab.family import AskedSettings, line_driver
 from drivers.scales.lab.lines import NUMBER, UNITS, Unusable, framer, identifies, number, out_of_range, reader, reading, unit
 from drivers.talk import Command, Talk
 from sync_protocol.wiretext import clean
@@ -154,6 +154,15 @@ COMMANDS = {
     "software": Command(ESC + b"x3_\r\n", ANSWER_TIMEOUT_NS, confirms=identifies),
 }
 
+_SURE = re.compile(rf"(?:[A-Z][A-Za-z0-9#]{{0,5}} +)?\+ +{NUMBER} (?:[A-Za-z%]{{1,3}} *| {{3}})", re.ASCII)
+
+
+def _recognises(answer: bytes) -> bool:
+    """A whole line with a plus: the columns alone are also those of Axis, and nearly those of Adam and G&G."""
+    lines = [line.decode("latin-1") for line in answer.split(b"\r\n")[:-1]]
+    return any(len(line) in VALUE_WIDTHS and _SURE.fullmatch(line) is not None for line in lines)
+
+
 DRIVER = line_driver(
     DriverInfo(
         name="sartorius-sbi",
@@ -176,7 +185,7 @@ DRIVER = line_driver(
         # The question asks for one print; the weight commands (T, U, V) and the adjustments (Z, W) are never sent by a probe.
         probe=Probe(
             ESC + b"P\r\n",
-            says_weight(Talk(framer=framer, read=reader(_parse))),
+            _recognises,
             order=60,
             wait_ms=1000,
             lines=("1200-7O1", "9600-8N1", "9600-8O1"),

@@ -9,6 +9,10 @@ from drivers.api import Acknowledged, Codec, Decoded, Identity, Reading, Refused
 from drivers.scales.lab.offered import DRIVERS
 from drivers.settings import read_settings
 from drivers.talk import STABLE_TIMEOUT_NS, STREAM_SILENCE_NS
+from tests.contract.samples import gauges, lab, pos, streams
+
+SAMPLES = lab.SAMPLES | pos.SAMPLES | streams.SAMPLES | gauges.SAMPLES
+"""What every scale and gauge on a serial line says."""
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -217,5 +221,5 @@ def test_probe_asks_for_the_weight_and_knows_its_own_kind_only(driver: str) -> N
     assert probe.recognises(from_own[driver])
     for other, answer in from_own.items():
         assert probe.recognises(b"\xff half a line\r\n" + answer) is (other == driver)
-    for stranger in strangers:
-        assert not probe.recognises(stranger)
+    for stranger in [*strangers, *(frame for name, frames in SAMPLES.items() if name != driver for frame in frames)]:
+        assert not probe.recognises(stranger), stranger

@@ -219,3 +219,30 @@ async def test_a_balance_says_who_it_is(bench: Bench, memory: Any, name: str, se
 
     async with named(f"{name} was not identified"):
         await bench.until(identified)
+
+
+@pytest.mark.parametrize(
+    ("driver", "family", "settings"), [("adam-azextra", "azextra", {"interval_ms": 2000}), ("adam-16", "sixteen", {})]
+)
+async def test_an_adam_that_speaks_only_now_and_then_is_no_silent_one(
+    tmp_path: Path, memory: Any, running: Any, until: Any, driver: str, family: str, settings: dict[str, Any]
+) -> None:
+    device = {"name": "it", "kind": "adam", "pty": "it", "scale": SCALE, "options": {"family": family}}
+    async with run_site(make_site({"title": "Adam", "devices": [device]}), directory=tmp_path) as site:
+        transport = {"kind": "serial", "port": site.device("it").address}
+        hub = DeviceHub(
+            [DeviceSettings(id="it", driver=driver, transport=transport, settings=settings)],
+            journal=memory,
+            clock=BoxClock("boot", Clk(s="none")),
+        )
+        async with running(hub):
+            await until(lambda: hub.live("it").link is LinkState.UP)
+            await site.device("it").put("1250")
+            await asyncio.sleep(0.5)  # to rest
+            if family == "sixteen":
+                await site.device("it").press("print")
+            await until(lambda: hub.live("it").reading is not None)
+            assert hub.live("it").link is LinkState.UP
+            reading = hub.live("it").reading
+            assert reading is not None
+            assert str(reading.value) == "1.250"
