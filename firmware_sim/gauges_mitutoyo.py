@@ -9,9 +9,6 @@ from pydantic import Field
 
 from firmware_sim.gauges import Gauge, GaugeOptions, Mode
 
-BUSY_NS = 60_000_000
-"""The box needs this long for one value; bytes that come meanwhile ask for nothing."""
-
 
 class SpcOptions(GaugeOptions):
     """A gauge at a channel of a Digimatic box."""
@@ -25,12 +22,11 @@ class DigimaticBox(Gauge):
     def __init__(self, options: SpcOptions, now_ns: int) -> None:
         super().__init__(options, now_ns)
         self._channel = options.channel
-        self._free_ns = 0
 
     def receive(self, data: bytes, now_ns: int) -> bytes:
         """There are no commands, so there is nothing to wait for the end of."""
         said = self.tick(now_ns)
-        if self._booted_ns is not None or not data or now_ns < self._free_ns:
+        if self._booted_ns is not None or not data:
             return said
         return said + self.said(now_ns)
 
@@ -38,7 +34,6 @@ class DigimaticBox(Gauge):
         return b""
 
     def said(self, now_ns: int) -> bytes:
-        self._free_ns = now_ns + BUSY_NS
         shown = self.shown(now_ns)
         digits = "" if shown is None else f"{abs(shown):0{8}f}"
         if shown is None or len(digits) > 8:

@@ -66,10 +66,7 @@ def test_digimatic_box_sends_at_its_button_and_at_any_byte(make: MakeBench) -> N
     box = make("mitutoyo-spc", decimals=3)
     box.measure("0.123")
     assert box.press("data") == "01A+0000.123\r"
-    box.wait(1)
     assert box.send("x") == "01A+0000.123\r"
-    assert box.send("\r") == "", "it is busy with the last value"
-    box.wait(1)
     box.measure("-12.3456")
     assert box.send("\r") == "01A-0012.346\r"
     box.measure(None)
