@@ -4,6 +4,7 @@ Sources: Ohaus RS232 interface manual (Scout Pro, Navigator) p. 3; Ranger RC man
 """
 
 import re
+from functools import partial
 from typing import Literal
 
 from pydantic import Field
@@ -38,7 +39,7 @@ no blank in front has lost its beginning."""
 _FAULT = re.compile(r"Err ?[0-9]{1,2}(?:\.[0-9]{1,2})?", re.IGNORECASE)
 
 
-def _parse(text: str, raw: bytes, asked: str | None) -> Decoded:
+def _parse(text: str, raw: bytes, asked: str | None, *, columns: int | None) -> Decoded:
     body = text.strip()
     if body == "ES":
         return Refused("ES", "the scale does not know the command, or may not do it now", raw)
@@ -46,6 +47,8 @@ def _parse(text: str, raw: bytes, asked: str | None) -> Decoded:
         raise Unusable(f"the display shows an error in place of a weight: {clean(body, 16)}")
     fields = _LINE.fullmatch(text)
     if fields is not None and fields["legend"] in LEGENDS:
+        if columns is not None and len(fields["field"]) != columns and fields["head"] is None:
+            raise Unusable(f"a value in {len(fields['field'])} columns, not {columns}: the start of the line is missing")
         return _weight(fields, raw)
     if asked == "identify" and fields is None and len(body) >= 3:
         return Identity(clean(body), raw, what="software")
@@ -71,12 +74,19 @@ class OhausPrintSettings(AskedSettings):
         description="poll asks for the weight, stream has it printed continuously, autoprint waits for what the scale prints.",
     )
 
+    columns: int | None = Field(
+        default=None,
+        ge=7,
+        le=14,
+        description="Characters of the printed value with sign and blanks (Defender 9, Ranger 10); others are then refused.",
+    )
+
 
 def _talk(settings: OhausPrintSettings) -> Talk:
     streams = settings.mode == "stream"
     return Talk(
         framer=framer,
-        read=reader(_parse),
+        read=reader(partial(_parse, columns=settings.columns)),
         ask=b"IP\r\n" if settings.mode == "poll" else None,
         start=b"CP\r\n" if streams else None,
         silence_ns=STREAM_SILENCE_NS if streams else None,
@@ -114,6 +124,7 @@ DRIVER = line_driver(
             "Old Scout and Navigator models are set to 2400 baud, 7 data bits, no parity.",
             "Scout Pro and Traveler know P, T and V only: set the mode to autoprint and let the scale print.",
             "Models with MT-SICS commands (menu or the command PSI) are better read by the driver mt-sics.",
+            "Where negative weights matter set `columns`: without it a line torn right behind its sign is read as positive.",
             "Lines marked TOTAL are sums and are never taken as a weight.",
         ),
     ),

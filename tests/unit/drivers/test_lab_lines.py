@@ -212,6 +212,12 @@ def test_torn_or_foreign_line_is_no_weight(driver: str, line: str) -> None:
     assert isinstance(decoded(driver, line), Malformed)
 
 
+def test_lost_sign_of_an_ohaus_is_noticed_where_the_columns_are_known() -> None:
+    assert isinstance(decoded("ohaus-print", "-    1.25 lb    NET", columns=9), Reading)
+    assert isinstance(decoded("ohaus-print", "   500.00 lb   ?G", columns=9), Reading)
+    assert isinstance(decoded("ohaus-print", "    1.25 lb    NET", columns=9), Malformed)
+
+
 def test_stable_count_and_unstable_count_of_kern_share_no_width() -> None:
     for cut in range(1, 16):
         assert isinstance(decoded("kern-print", "       10.21 g  "[cut:] or " "), Malformed)
