@@ -155,6 +155,14 @@ def test_noise_ends_no_exchange() -> None:
     assert talker.receive(block(), 1)[-1].value == Decimal("1.250")
 
 
+def test_noise_before_the_cousins_block_does_not_end_the_handshake() -> None:
+    talker = ecr_up_to_block()
+    (noise,) = talker.receive(ecr_block()[:-2] + b"\x00\x03", 0)
+    assert isinstance(noise, Malformed)
+    assert talker.receive(ecr_block(), 0) == []
+    assert talker.poll(0) == ecr_block()
+
+
 @pytest.mark.parametrize(
     "content", [b"S 01.250XX", b"S 01.2.0KG", b"S       KG", b"S-F1.250KG"], ids=["unit", "points", "empty", "letters"]
 )
