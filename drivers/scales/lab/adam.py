@@ -31,7 +31,7 @@ LABELS: dict[str, tuple[Flag, ...]] = {
 """What stands in front of a value, in lower case (CPWplus p. 14; CBC p. 17; PGL p. 27)."""
 
 _LABELLED = re.compile(
-    rf"(?P<label>[A-Za-z]+(?: [Ww]t)?)?[.:]? *(?P<sign>[+-]?) *(?P<digits>{NUMBER}) *(?P<unit>[A-Za-z%]{{1,3}}) *", re.ASCII
+    rf"(?P<label>[A-Za-z]+(?: [Ww]t)?)?[.:]? *+(?P<sign>[+-]?) *+(?P<digits>{NUMBER}) *+(?P<unit>[A-Za-z%]{{1,3}}) *", re.ASCII
 )
 _OTHER = re.compile(r"(?:Unit [Ww]t|ID|ID no|Serial no|No|Wt|Date|DATE|Time|TIME)\b.*")
 """Lines of a block that are no weight on the pan: unit weight, number of a weighing, date and time."""

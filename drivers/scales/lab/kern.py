@@ -25,8 +25,8 @@ _FIELD = re.compile(rf" *(?P<sign>-?)(?P<digits>{NUMBER})", re.ASCII)
 HEADERS = {"GS": Flag.GROSS, "GW": Flag.GROSS, "G": Flag.GROSS, "NT": Flag.NET, "N": Flag.NET, "TW": Flag.TARE}
 
 _HEADED = re.compile(
-    r"(?P<state>ST|US|OL),(?P<header>GS|GW|NT|TW|G|N) ?,? *"
-    rf"(?P<sign>[+-]?) *(?:(?P<digits>{NUMBER}) *,?(?P<unit>[A-Za-z%]{{1,3}}))? *",
+    r"(?P<state>ST|US|OL),(?P<header>GS|GW|NT|TW|G|N) ?,? *+"
+    rf"(?P<sign>[+-]?) *+(?:(?P<digits>{NUMBER}) *+,?(?P<unit>[A-Za-z%]{{1,3}}))? *+",
     re.ASCII,
 )
 _REFUSED = re.compile(r"ER ?\S{0,16}")

@@ -42,7 +42,10 @@ UNITS = {
 COUNTED = {"{pcs}": Kind.COUNT, "%": Kind.PERCENT}
 
 NUMBER = r"[0-9]+(?:\.[0-9]+)?"
-"""Plain digits with at most one point between them."""
+"""Plain digits with at most one point between them.
+
+Grammars take the blanks around it possessively (` *+`): a line full of blanks must not be tried in every division.
+"""
 
 
 class Unusable(Exception):

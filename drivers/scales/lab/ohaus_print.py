@@ -28,8 +28,8 @@ LEGENDS = {
 """Ranger p. 36 prints brutto as B/G; the interface manual p. 3 marks a sum over several weighings with TOTAL."""
 
 _LINE = re.compile(
-    rf"(?P<head>TOTAL:? *)?(?P<field>(?P<sign>[+-]?) *(?P<digits>{NUMBER})) +(?P<unit>[A-Za-z%]{{1,5}}) *(?P<motion>\??) *"
-    r"(?P<legend>[A-Z/]{0,5}) *(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})? *",
+    rf"(?P<head>TOTAL:? *+)?(?P<field>(?P<sign>[+-]?) *+(?P<digits>{NUMBER})) ++(?P<unit>[A-Za-z%]{{1,5}}+) *+"
+    r"(?P<motion>\??) *+(?P<legend>[A-Z/]{0,5}+) *+(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})? *+",
     re.ASCII,
 )
 _FIELD = 7

@@ -44,12 +44,13 @@ NAMES = {"Z": "zero", "T": "tare", "UT": "preset_tare", "C1": "stream", "CU1": "
 IDENTITIES = {"NB": "serial", "BN": "type", "RV": "software"}
 
 _FRAME = re.compile(
-    rf"(?P<command>SUI|SU|SI|S) *(?P<mark>[?^v]?) *(?P<sign>-?) *(?P<digits>{NUMBER})? +(?P<unit>[A-Za-z%]{{1,3}}) *", re.ASCII
+    rf"(?P<command>SUI|SU|SI|S) *+(?P<mark>[?^v]?) *+(?P<sign>-?) *+(?:(?P<digits>{NUMBER}) ++)?(?P<unit>[A-Za-z%]{{1,3}}) *+",
+    re.ASCII,
 )
 FRAME_WIDTHS = (19, 20)
 """Characters before CR LF: command 3, mark 1, blank, sign, mass 9, blank, unit 3; PS p. 82 has one more blank in front."""
 
-_TARE = re.compile(rf"OT *[?]? *(?P<digits>{NUMBER}) +(?P<unit>[A-Za-z%]{{1,3}}) *", re.ASCII)
+_TARE = re.compile(rf"OT *+[?]? *+(?P<digits>{NUMBER}) ++(?P<unit>[A-Za-z%]{{1,3}}) *+", re.ASCII)
 _REPLY = re.compile(r"(?P<command>[A-Z][A-Z0-9]{0,3}) (?P<letter>A|D|I|\^|v|E|OK)")
 _IDENTITY = re.compile(r'(?P<command>NB|BN|RV) (?:A )?"?(?P<text>[^"]+)"?')
 

@@ -52,7 +52,7 @@ RANGES = {
 SBI_UNITS = {**UNITS, "n": "N"}
 
 _VALUE = re.compile(
-    rf"(?P<id>[A-Za-z][A-Za-z0-9#]{{0,5}})? *(?P<sign>[+-]?) *(?P<digits>{NUMBER})(?: (?P<unit>[^0-9 ]{{1,3}}))? *", re.ASCII
+    rf"(?P<id>[A-Za-z][A-Za-z0-9#]{{0,5}})? *+(?P<sign>[+-]?) *+(?P<digits>{NUMBER})(?: (?P<unit>[^0-9 ]{{1,3}}))? *", re.ASCII
 )
 _FAULT = re.compile(r"(?:Err|ERR)\.? *[0-9]{1,4}|(?:APP|DIS|PRT)\. ?ERR\.?")
 _ADJUSTING = re.compile(r"Cal\. ?(?:Ext|Int)\.?|isoCAL|Cal\.?", re.IGNORECASE)
