@@ -139,6 +139,24 @@ async def test_a_broker_that_dies_is_a_lost_link_for_all_and_comes_back(broker: 
     assert not shared._held
 
 
+async def test_who_comes_back_first_does_not_wait_for_the_others_to_give_up(broker: Broker) -> None:
+    shared = Shared()
+    first, second = link(broker, "a", shared=shared), link(broker, "b", shared=shared)
+    await first.open()
+    await second.open()
+    broker.kill()
+    with pytest.raises(LinkLost):
+        async with asyncio.timeout(DEADLINE_S):
+            await first.read()
+    await first.close()
+    broker.start()
+    async with opened(first):
+        await say(broker, "a", b"fresh")
+        assert (await heard(first)).payload == b"fresh"
+        await second.close()
+    assert not shared._held
+
+
 async def test_closing_wakes_who_reads_although_others_go_on(broker: Broker) -> None:
     shared = Shared()
     async with opened(link(broker, "a", shared=shared)), opened(link(broker, "b", shared=shared)) as one:
