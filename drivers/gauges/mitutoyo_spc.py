@@ -52,7 +52,8 @@ class SpcSettings(GaugeSettings):
 
 def read_frame(raw: bytes, settings: SpcSettings) -> Sequence[Decoded]:
     """One frame with its end."""
-    text = raw.rstrip(b"\r\n")
+    # A line feed in front ended the line before: some boxes are set to send both.
+    text = raw.strip(b"\r\n")
     if error := _ERROR.fullmatch(text):
         return [Refused(text.decode("ascii"), f"no value from the gauge at channel {error[1].decode()}", raw)]
     if not (match := _VALUE.fullmatch(text)):

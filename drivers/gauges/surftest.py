@@ -63,7 +63,7 @@ class SurftestSettings(Settings):
 
 def read_line(raw: bytes, asked: str | None) -> Sequence[Decoded]:
     """One answer with its CR. Answers do not repeat the question, so a bare `OK` is named by what was asked."""
-    body = raw.rstrip(b"\r")
+    body = raw.strip(b"\r\n")
     for sign in MICRO:
         body = body.replace(sign, b"u")
     try:

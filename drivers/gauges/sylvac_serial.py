@@ -106,7 +106,7 @@ def _talk(settings: SylvacLineSettings, *, two_way: bool = False) -> Talk:
     polled = settings.mode == "poll"
 
     def read(raw: bytes, asked: str | None) -> Sequence[Decoded]:
-        return [read_line(raw, raw.rstrip(b"\r").decode("latin-1"), asked, rules)]
+        return [read_line(raw, raw.strip(b"\r\n").decode("latin-1"), asked, rules)]
 
     return Talk(
         framer=lambda: FrameBuffer((b"\r", b"\x8d"), MAX_FRAME),
