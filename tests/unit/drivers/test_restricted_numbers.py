@@ -115,6 +115,12 @@ def test_own_layouts_come_before_those_of_the_region() -> None:
     assert reading("2811111068708", region="DE", layout="28IIIIIIWWWWC").details["item"] == "111110"
 
 
+def test_first_of_several_layouts_of_one_supplier_counts() -> None:
+    two = [{"layout": "21IIIIIWWWWWC"}, {"layout": "21IIIIIIWWWWC"}]
+    assert reading("2112345012506", layouts=two).details["item"] == "12345"
+    assert reading("2112345012506", layouts=two[::-1]).details["item"] == "123450"
+
+
 def test_measure_in_the_number_and_beside_it_is_a_fault() -> None:
     found = interpret(Tagged("]E0", "2112345012506|]e03103001251"), Rules(layouts=(Layout("21IIIIIWWWWWC", 3),)))
     assert found.fault is not None
