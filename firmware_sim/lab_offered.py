@@ -21,7 +21,7 @@ SIMULATORS: tuple[SimulatorKind, ...] = (
     SimulatorKind(
         "sartorius-sbi",
         "Sartorius balance",
-        "SBI: ESC P T U V S x1_ x2_ x3_; 16 or 22 characters, automatic output",
+        "ESC P T U V S x1_ x2_ x3_; 16 or 22 characters, automatic output",
         "scale",
         build=_scale(SartoriusSbi),
         options=SbiOptions,
@@ -29,26 +29,24 @@ SIMULATORS: tuple[SimulatorKind, ...] = (
     SimulatorKind(
         "sartorius-xbpi",
         "Sartorius balance in binary mode",
-        "xBPI: net, gross, tare, status, tare, zero, factory number, model",
+        "xBPI questions: net, gross, tare, status, tare, zero, factory number, model",
         "scale",
         build=_scale(SartoriusXbpi),
     ),
     SimulatorKind(
         "and-standard",
         "A&D balance",
-        "A&D standard format: Q S SI SIR C R T Z, with AK and EC where switched on",
+        "Q S SI SIR C R T Z, with AK and EC where switched on",
         "scale",
         build=_scale(AndStandard),
         options=AndOptions,
     ),
-    SimulatorKind("ohaus-print", "Ohaus scale", "Ohaus: P IP SP CP 0P Z T V", "scale", build=_scale(OhausPrint)),
-    SimulatorKind(
-        "radwag", "Radwag balance", "Radwag: S SI SU SUI C1 C0 CU1 CU0 Z T OT UT NB BN", "scale", build=_scale(Radwag)
-    ),
+    SimulatorKind("ohaus-print", "Ohaus scale", "P IP SP CP 0P Z T V", "scale", build=_scale(OhausPrint)),
+    SimulatorKind("radwag", "Radwag balance", "S SI SU SUI C1 C0 CU1 CU0 Z T OT UT NB BN", "scale", build=_scale(Radwag)),
     SimulatorKind(
         "kern-print",
         "Kern balance or platform scale",
-        "Kern letters: w s t, or W S T Z with ST,GS lines",
+        "letters w s t, or W S T Z with ST,GS lines",
         "scale",
         build=_scale(KernPrint),
         options=KernOptions,
@@ -56,7 +54,7 @@ SIMULATORS: tuple[SimulatorKind, ...] = (
     SimulatorKind(
         "adam",
         "Adam balance",
-        "Adam CPWplus, AZExtra, PGL and 16-character lines",
+        "CPWplus (Z N G T), AZExtra (P Z T), PGL (!KT !KP) and 16-character lines",
         "scale",
         build=_scale(Adam),
         options=AdamOptions,
