@@ -73,7 +73,7 @@ def numbers(text: str, capture: bytes) -> list[tuple[str | None, str | None, set
         (r"\s*[+-]?\s*\d+\.?\d*\s*\S+\s*", "ways"),
         ("a?" * 25 + "a" * 25, "ways"),
         ("(?:a?b?){20}c", "ways"),
-        ("(?:a|ab)" * 20 + "c", "ways"),
+        ("(?:a[ab]|[ab]a)" * 20 + "c", "ways"),
         ("(?:ab)?" * 20 + "(?:ab){20}", "ways"),
         ("(?:(?:(?:(?:a{1,2}){20}){20}){20}){20}", "written? out|ways|write"),
         (r"(a)\1", "back references"),
