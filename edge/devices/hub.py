@@ -12,16 +12,16 @@ from typing import Any, Protocol
 import structlog
 
 from drivers import registry
-from drivers.api import Acknowledged, Driver, Flag, Kind, Reading, Transport
+from drivers.api import Acknowledged, Driver, Flag, Kind, Mode, Reading, Transport
 from drivers.api import SettingsFault as DriverSettingsFault
 from drivers.settings import read_settings
 from drivers.transports import Shared, make_transport
 from edge.clock import Clock
 from edge.devices.capture import Policy, policy_of
 from edge.devices.link import DeviceLink, Owner
-from edge.devices.live import Captured, HubEvent, LinkState, LiveChanged, LiveValue
+from edge.devices.live import FRESH_NS, PRINTED_NS, Captured, HubEvent, LinkState, LiveChanged, LiveValue
 from edge.devices.question import is_tare
-from edge.devices.settling import Settling
+from edge.devices.settling import SentOnce, Settling
 from edge.errors import JournalFault, ListenerBehind, SettingsFault, TakeRefused
 from edge.settings import CaptureSettings, DeviceSettings
 from sync_protocol.entries import DeviceEntry, Encoded, Entry, NoteEntry, ReadingFields, encode_reading
@@ -94,7 +94,8 @@ class DeviceHub:
         capture = {device.id: self._capture_settings(device) for device in settings}
         self._policies: dict[str, Policy] = {device: policy_of(wanted) for device, wanted in capture.items()}
         self._policy_names = {device: wanted.policy for device, wanted in capture.items()}
-        self._settling = {device.id: Settling(device.settle) for device in settings}
+        self._once = {name for name, driver in self._drivers.items() if set(driver.info.modes) == {Mode.AUTOPRINT}}
+        self._settling = {device.id: SentOnce() if device.id in self._once else Settling(device.settle) for device in settings}
         self._identities: dict[str, str] = {}
         self._live = {device.id: LiveValue(device.id, LinkState.CONNECTING, None, None) for device in settings}
         self._listeners: set[_Listener] = set()
@@ -220,7 +221,7 @@ class DeviceHub:
             return
         now_ns = self._clock.now_ns()
         reading = self._settling[device].judge(reading, now_ns)
-        self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns)
+        self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns, self._keeps_ns(device))
         self._tell(LiveChanged(self._live[device]))
         # The policy is not asked while its readings are not taken: it would believe the last one to be kept.
         if self._captures(self._policy_names[device]) and self._policies[device].wants(reading, now_ns):
@@ -230,11 +231,14 @@ class DeviceHub:
                 # Nothing was confirmed to anyone; the box's red screen is the journal's own affair.
                 log.exception("capture_failed", device=device)
 
+    def _keeps_ns(self, device: str) -> int:
+        return PRINTED_NS if device in self._once else FRESH_NS
+
     def _state(self, device: str, state: LinkState) -> None:
         last = self._live[device]
         # What was measured before a silence is not what lies on the scale after it.
         at_ns = last.at_ns if state is LinkState.UP else None
-        self._live[device] = LiveValue(device, state, last.reading, at_ns)
+        self._live[device] = LiveValue(device, state, last.reading, at_ns, last.keeps_ns)
         self._tell(LiveChanged(self._live[device]))
 
     def _outdated(self, device: str) -> None:

@@ -13,6 +13,11 @@ FRESH_NS = 2_000_000_000
 """A live value older than this is no value: it is greyed and cannot be taken. Two seconds is what an operator notices."""
 
 
+PRINTED_NS = 20_000_000_000
+"""A device that sends each weighing once says nothing more of it; so long may an operator take what it sent. A judgement: long
+enough to turn round to the screen, short enough that the next item is not taken for this one."""
+
+
 class LinkState(StrEnum):
     """Whether a device can be heard."""
 
@@ -33,9 +38,11 @@ class LiveValue:
     link: LinkState
     reading: Reading | None
     at_ns: int | None
+    keeps_ns: int = FRESH_NS
+    """How long the reading is what the device says now: PRINTED_NS for devices that send each weighing once."""
 
     def fresh(self, now_ns: int) -> bool:
-        return self.link is LinkState.UP and self.at_ns is not None and now_ns - self.at_ns <= FRESH_NS
+        return self.link is LinkState.UP and self.at_ns is not None and now_ns - self.at_ns <= self.keeps_ns
 
 
 @dataclass(frozen=True, slots=True)

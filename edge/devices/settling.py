@@ -12,6 +12,15 @@ DETAIL = "stability"
 """The detail that says who judged: `equal readings: 8 in 1000 ms`. Without it the device itself did."""
 
 
+class SentOnce:
+    """A device that sends each finished weighing once: what it sends was at rest, or it would not have been sent."""
+
+    def judge(self, reading: Reading, now_ns: int) -> Reading:  # noqa: ARG002 - as Settling
+        if reading.kind is not Kind.MASS or reading.stable is not None or reading.value is None:
+            return reading
+        return replace(reading, flags=reading.flags | {Flag.STABLE}, details={**reading.details, DETAIL: "finished weighing"})
+
+
 class Settling:
     """Judges one device's readings, in order."""
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from drivers.api import Flag, Kind
-from edge.devices.live import Captured, Hub, LinkState, LiveValue
+from edge.devices.live import FRESH_NS, Captured, Hub, LinkState, LiveValue
 from edge.jobs.news import News
 from edge.jobs.weighing import WeightState, weight_state, why_not
 from edge.kiosk.sessions import Sessions
@@ -28,6 +28,8 @@ class LiveWeight:
     net: bool
     block: str | None
     age_ms: int | None
+    keeps_ms: int = FRESH_NS // 1_000_000
+    """From when on the page shows it as stale, counted from the reading."""
 
     def face(self) -> tuple[object, ...]:
         """What can be seen of it: two equal faces need no second event."""
@@ -48,6 +50,7 @@ def live_weight(live: LiveValue | None, now_ns: int) -> LiveWeight:
         unit=reading.unit if reading is not None and shown else None,
         net=reading is not None and Flag.NET in reading.flags,
         block=why_not(live, now_ns),
+        keeps_ms=(live.keeps_ns if live is not None else FRESH_NS) // 1_000_000,
         age_ms=(now_ns - live.at_ns) // 1_000_000 if live is not None and live.at_ns is not None else None,
     )
 

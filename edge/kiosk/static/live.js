@@ -1,6 +1,5 @@
-// The live weight: shows what the scale says now, and says "no live data" when nothing was heard for two seconds.
+// The live weight: shows what the scale says now, and says "no live data" when nothing was heard for as long as it holds.
 
-const STALE_MS = 2000; // The same two seconds as the box's own limit of freshness.
 const WITH_VALUE = new Set(["stable", "motion", "out_of_calibration"]);
 
 export class LiveWeight {
@@ -14,7 +13,7 @@ export class LiveWeight {
   show(live) {
     this.last = live;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.stale(), Math.max(0, STALE_MS - (WITH_VALUE.has(live.state) ? live.age_ms ?? 0 : 0)));
+    this.timer = setTimeout(() => this.stale(), Math.max(0, live.keeps_ms - (WITH_VALUE.has(live.state) ? live.age_ms ?? 0 : 0)));
     this.paint();
   }
 

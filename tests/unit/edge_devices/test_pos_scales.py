@@ -259,14 +259,26 @@ async def test_level_one_scale_refuses_tare(sit: Sit) -> None:
         assert caught.value.code == "?"
 
 
-async def test_a_load_that_has_not_moved_is_not_weighed_again(sit: Sit, memory: Any) -> None:
+async def test_a_load_that_has_not_moved_can_be_taken_for_a_while(sit: Sit, memory: Any) -> None:
     async with sit("dialog06") as counter:
         await counter.scale.put("1000")
         await counter.shows("1.000")
-        await counter.until(lambda: any(note.data["code"] == "NAK" for note in memory.notes("device_refused")))
-        await counter.until(lambda: counter.live.reading is None or counter.live.at_ns is None)
+        await asyncio.sleep(0.5)  # the scale is asked again, and says that nothing moved
+        assert (await counter.hub.take("scale")).reading.value == Decimal("1.000")
+        assert not memory.notes("device_refused")
         await counter.scale.put("500")
         await counter.shows("1.500", Flag.NET)
+
+
+async def test_a_load_that_was_weighed_before_the_box_came_must_be_lifted(sit: Sit, memory: Any) -> None:
+    async with sit("dialog06") as counter:
+        await counter.scale.put("1000")
+        await counter.shows("1.000")
+        counter.hub.restart("scale")
+        await counter.until(lambda: memory.notes("device_refused"))
+        assert memory.notes("device_refused")[0].data["code"] == "21"
+        with pytest.raises(TakeRefused):
+            await counter.hub.take("scale")
 
 
 async def test_a_log_on_without_its_polynomial_is_asked_for_by_name(sit: Sit, memory: Any) -> None:

@@ -1,12 +1,14 @@
 """Rest of scales that cannot say so."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from drivers.api import Flag, Kind, Reading
-from edge.devices.settling import DETAIL, Settling
-from edge.settings import SettleSettings
+from edge.devices.hub import DeviceHub
+from edge.devices.settling import DETAIL, SentOnce, Settling
+from edge.settings import DeviceSettings, SettleSettings
 
 MS = 1_000_000
 RULE = SettleSettings(readings=3, ms=500)
@@ -49,3 +51,24 @@ def test_codes_and_temperatures_are_not_judged() -> None:
     settling = Settling(RULE)
     code = Reading(Kind.CODE, "729", None, frozenset(), b"729")
     assert [settling.judge(code, at * 1000 * MS) for at in range(5)] == [code] * 5
+
+
+def test_a_device_that_sends_once_sent_what_was_at_rest() -> None:
+    (judged, moving, code) = (
+        SentOnce().judge(one, 0)
+        for one in (weight("72.5"), weight("1", Flag.MOTION), Reading(Kind.CODE, "729", None, frozenset(), b"729"))
+    )
+    assert (judged.stable, judged.details[DETAIL]) == (True, "finished weighing")
+    assert moving.stable is False
+    assert code.details == {}
+
+
+async def test_what_was_sent_once_may_be_taken_for_longer(memory: Any, clock: Any) -> None:
+    link = {"kind": "serial", "port": "/dev/null"}
+    devices = [DeviceSettings(id=name, driver=name, transport=link) for name in ("mt-lab-print", "mt-sics")]
+    hub = DeviceHub(devices, journal=memory, clock=clock)
+    for name in ("mt-lab-print", "mt-sics"):
+        await hub._reading(name, weight("1.5"))
+    later = clock.now_ns() + 10_000 * MS
+    assert [hub.live(name).fresh(later) for name in ("mt-lab-print", "mt-sics")] == [True, False]
+    assert not hub.live("mt-lab-print").fresh(later + 11_000 * MS)

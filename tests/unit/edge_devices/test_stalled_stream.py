@@ -1,7 +1,11 @@
 """A stream goes on while the box cannot listen: what it shows afterwards is what the terminal says now, not minutes ago."""
 
 import asyncio
+import fcntl
 import os
+import sys
+import termios
+import time
 import tty
 from collections.abc import Iterator
 from decimal import Decimal
@@ -34,6 +38,11 @@ class Line:
             return os.write(self.master, frame) == len(frame)
         except BlockingIOError:
             return False
+
+    def wait_for(self, size: int) -> None:
+        """Block until so many bytes have arrived at the far end: the kernel carries them over in its own time."""
+        while int.from_bytes(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)), sys.byteorder) < size:
+            time.sleep(0.001)
 
     def close(self) -> None:
         os.close(self.master)
@@ -86,6 +95,7 @@ async def test_newest_frame_is_shown_first_after_a_short_stall(hub: DeviceHub, l
         # Nothing else of this process runs between these lines: the box is stalled for as long as they take.
         frames = 3000 // FRAME_BYTES
         assert all(line.say(number) for number in range(2, frames))
+        line.wait_for((frames - 2) * FRAME_BYTES)
         assert await asyncio.wait_for(first_live(hub), 20) == Decimal(frames - 1) / 1000
 
 
