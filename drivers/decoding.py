@@ -51,6 +51,7 @@ PARAMS = frozenset(
         "scanner_layout",
         "currency",
         "layouts",
+        "separator_keys",
         "aim_prefix",
         "caps_lock",
         "terminator",
