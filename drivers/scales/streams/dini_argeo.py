@@ -62,7 +62,7 @@ class DiniArgeoSettings(Settings):
     interval_ms: int = Field(default=200, ge=50, le=60_000, description="Milliseconds between two questions in mode poll.")
     address: StrictBool | Annotated[str, StringConstraints(pattern=r"^[0-9]{2}$")] = Field(
         default=False,
-        description="The two digits of the device's RS-485 address, or true where any address in front is taken.",
+        description="The two digits of the device's RS-485 address; true takes any address in front, and asks nothing.",
     )
     unit: UnitWord = Field(
         default="kg", description="The unit of the display; a preset tare is given in it until the device has shown another."
@@ -151,10 +151,11 @@ def _says_who(decoded: Decoded) -> bool:
 def talk(settings: DiniArgeoSettings) -> Talk:
     """The conversation, as the settings shape it."""
     terminal = _Terminal(settings)
+    asks = settings.mode == "poll" and settings.address is not True
     return Talk(
         framer=lambda: FrameBuffer(LINE_FEEDS, MAX_LINE),
         read=terminal.read,
-        ask=terminal.send("READ") if settings.mode == "poll" else None,
+        ask=terminal.send("READ") if asks else None,
         interval_ns=settings.interval_ms * 1_000_000,
         silence_ns=STREAM_SILENCE_NS if settings.mode == "stream" else None,
         commands={

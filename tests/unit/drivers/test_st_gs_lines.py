@@ -211,6 +211,10 @@ def test_question_is_asked_at_its_interval_and_waits_for_its_answer() -> None:
     assert talking.poll(320_000_000) == b"05READ\r\n"
 
 
+def test_nobody_is_asked_where_no_address_is_known() -> None:
+    assert codec(address=True).poll(0) is None
+
+
 def test_silence_shows_after_a_second_and_the_box_asks_on() -> None:
     talking = codec()
     talking.poll(0)
