@@ -55,6 +55,8 @@ REFUSALS = {
     "22": "the scale has not finished its calculation",
 }
 
+UNMOVED = frozenset({"21"})
+
 _RESULT = re.compile(rb"\x0202\x1b([0-9])\x1b([0-9]{5})\x1b([0-9]{5,6})\x1b([0-9]{6})\x03", re.ASCII)
 _STATUS = re.compile(rb"\x0209\x1b([0-9]{2})\x03", re.ASCII)
 _LOG_ON = re.compile(rb"\x0211\x1b(?:([01])|2([0-9A-Fa-f]{2}))\x03", re.ASCII)
@@ -94,9 +96,10 @@ def _follow(log_on: LogOn | None, raw: bytes, awaited: str | None) -> Turn:
         found = Acknowledged(awaited if wanted and awaited else "ready", raw)
         return Turn((found,), reply=ASK_RESULT if wanted else None, awaited=wanted or awaited)
     if raw == NAK:
-        asks = awaited is not None and awaited != STATUS
-        found_nak = Refused("NAK", "the scale refused; it is asked why", raw)
-        return Turn((found_nak,), reply=ASK_STATUS if asks else None, awaited=STATUS if asks else None)
+        if awaited is None or awaited == STATUS:
+            return Turn((Refused("NAK", "the scale refused and did not say why", raw),))
+        # The reason comes next, and that is what is told: an empty scale says NAK to every question.
+        return Turn((Acknowledged("nak", raw),), reply=ASK_STATUS, awaited=STATUS)
     if raw[:1] != STX or raw[-1:] != ETX:
         return Turn((stray(raw),), awaited=awaited)
     if (asked := _LOG_ON.fullmatch(raw)) is not None:
@@ -157,6 +160,7 @@ def _handshake(settings: Dialog06Settings) -> Handshake:
         follow=partial(_follow, log_on),
         weigh=Exchange(EOT + STX + b"01" + ESC + price + ESC + ETX, PRICE, ANSWER_TIMEOUT_NS),
         interval_ns=settings.interval_ms * 1_000_000,
+        unmoved=UNMOVED,
     )
 
 
@@ -178,9 +182,9 @@ DIALOG06 = shaking_hands(
         ),
         serial_defaults={"baudrate": 9600, "bytesize": 7, "parity": "O", "stopbits": 1},
         tier=Tier.BRONZE,
-        modes=(Mode.POLL,),
+        modes=(Mode.AUTOPRINT,),  # asked, but each load is weighed once
         notes=(
-            "The same load cannot be weighed twice: the scale answers 21 until it was lifted.",
+            "Each load is weighed once: until it moves the scale answers 21; after a restart of the box it must be lifted.",
             "Some scales demand a log-on after power-up, after an error and every 50 weighings (logon_polynomial).",
             "Dialog 06 talks 9600 or 4800 baud with 7O1 or 8N1, Dialog 02 talks 2400 baud 7O1: set the line as the scale is.",
         ),

@@ -122,7 +122,7 @@ DIBAL_98 = talking(
         sources=("Dibal G-310 POS protocol, question 98",),
         serial_defaults=LINE,
         tier=Tier.BRONZE,
-        modes=(Mode.POLL,),
+        modes=(Mode.AUTOPRINT,),  # asked, but each load is weighed once
         notes=NOTES,
     ),
     Dibal98Settings,
@@ -139,7 +139,7 @@ DIBAL_TERMINAL = talking(
         sources=("Dibal DPOS-400 manual, p. 58",),
         serial_defaults=LINE,
         tier=Tier.BRONZE,
-        modes=(Mode.POLL,),
+        modes=(Mode.AUTOPRINT,),  # asked, but each load is weighed once
         notes=(*NOTES, "Which question a model answers was not tried on a device: if it stays silent, set question to 98."),
     ),
     DibalTerminalSettings,

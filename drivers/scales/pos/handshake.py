@@ -5,9 +5,9 @@ is owed. Values that the device wants to have confirmed are held until it confir
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
-from drivers.api import Acknowledged, Codec, Decoded, Driver, DriverInfo, Malformed, Reading, Settings, SettingsFault
+from drivers.api import Acknowledged, Codec, Decoded, Driver, DriverInfo, Malformed, Reading, Refused, Settings, SettingsFault
 from drivers.settings import SettingsT, own_settings, read_settings
 from drivers.talk import Framer
 
@@ -47,21 +47,21 @@ class Handshake:
     """A whole frame and what was awaited (None in a capture, or when nothing was). Never raises."""
     weigh: Exchange
     interval_ns: int
-    commands: Mapping[str, Callable[[str | None], Exchange]] = field(default_factory=dict)
+    unmoved: frozenset[str] = frozenset()
+    """Refusals that only say that the last weight still stands. Behind a weight that was given they are no news."""
 
 
 class HandshakeCodec:
-    """One device. One exchange at a time; a command begins one in place of the next question."""
+    """One device, one exchange at a time. These protocols have a question and no commands."""
 
     def __init__(self, handshake: Handshake) -> None:
         self._handshake = handshake
         self._frames = handshake.framer()
         self._awaited: str | None = None
-        self._command: str | None = None
         self._reply: bytes | None = None
         self._held: Reading | None = None
         self._until_ns: int | None = None
-        self._timeout_ns = handshake.weigh.timeout_ns
+        self._given = False
         self._next_ns: int | None = None
         self._pauses = 1
         self._silent = False
@@ -69,7 +69,6 @@ class HandshakeCodec:
 
     def receive(self, data: bytes, now_ns: int) -> list[Decoded]:
         """Take bytes, give what is complete."""
-        self._start_clock(now_ns)
         self._give_up(now_ns)
         found, self._unsaid = self._unsaid, []
         for frame in self._frames.feed(data) if data else ():
@@ -79,42 +78,33 @@ class HandshakeCodec:
 
     def poll(self, now_ns: int) -> bytes | None:
         """What the exchange wants sent now, or the start of the next one at its time."""
-        self._start_clock(now_ns)
         self._give_up(now_ns)
         if self._reply is not None:
             reply, self._reply = self._reply, None
-            self._until_ns = now_ns + self._timeout_ns if self._awaited is not None else None
+            self._await(self._awaited, now_ns)
             return reply
         if self._awaited is not None or (self._next_ns is not None and now_ns < self._next_ns):
             return None
         weigh = self._handshake.weigh
         self._next_ns = now_ns + self._handshake.interval_ns
-        self._awaited, self._timeout_ns, self._until_ns = weigh.awaited, weigh.timeout_ns, now_ns + weigh.timeout_ns
+        self._await(weigh.awaited, now_ns)
         return weigh.send
 
     def due_ns(self, now_ns: int) -> int | None:
         """At once while a reply is due; else the end of an answer's time, or the next exchange."""
         if self._reply is not None or self._unsaid:
             return now_ns
-        if self._awaited is not None:
-            return now_ns if self._until_ns is None else self._until_ns + 1
+        if self._until_ns is not None:
+            return self._until_ns + 1
         return now_ns if self._next_ns is None else self._next_ns
 
     def overdue(self, now_ns: int) -> bool:
         """From the time-out of an answer until the next valid frame."""
-        return self._silent or (self._awaited is not None and self._until_ns is not None and now_ns > self._until_ns)
+        return self._silent or (self._until_ns is not None and now_ns > self._until_ns)
 
-    def command(self, name: str, argument: str | None = None) -> bytes:
-        """The first bytes of a command's exchange. Raises SettingsFault."""
-        make = self._handshake.commands.get(name)
-        if make is None:
-            known = ", ".join(self._handshake.commands) or "there are none"
-            raise SettingsFault(f"no command {name[:40]!r}: {known}", setting="command")
-        exchange = make(argument)
-        self._drop_held()
-        self._command, self._awaited, self._reply = name, exchange.awaited, None
-        self._timeout_ns, self._until_ns = exchange.timeout_ns, None
-        return exchange.send
+    def command(self, name: str, argument: str | None = None) -> bytes:  # noqa: ARG002 - the contract's signature
+        """There are none: raises SettingsFault."""
+        raise SettingsFault(f"no command {name[:40]!r}: there are none", setting="command")
 
     def finish(self) -> list[Decoded]:
         """The input has ended: what is left, as Malformed."""
@@ -129,35 +119,35 @@ class HandshakeCodec:
         found: list[Decoded] = []
         if self._held is not None:
             found.append(self._held if turn.confirmed else _unconfirmed(self._held))
-        found += [self._settle(item) for item in turn.found]
+        found += turn.found
         self._silent = False
-        self._held, self._reply, self._awaited = turn.held, turn.reply, turn.awaited
-        self._until_ns = now_ns + self._timeout_ns if turn.awaited is not None else None
+        self._held, self._reply = turn.held, turn.reply
+        self._await(turn.awaited, now_ns)
         if turn.awaited is None:
             self._end(now_ns, back_off=turn.back_off)
-        return found
+        return [self._news(item) for item in found]
 
-    def _settle(self, item: Decoded) -> Decoded:
-        if self._command is not None and isinstance(item, Acknowledged) and item.command == self._awaited:
-            return replace(item, command=self._command)
+    def _await(self, awaited: str | None, now_ns: int) -> None:
+        self._awaited = awaited
+        self._until_ns = None if awaited is None else now_ns + self._handshake.weigh.timeout_ns
+
+    def _news(self, item: Decoded) -> Decoded:
+        """A refusal that confirms the weight before it must not take that weight away."""
+        if isinstance(item, Refused) and self._given and item.code in self._handshake.unmoved:
+            return Acknowledged("unmoved", item.raw)
+        if isinstance(item, Reading | Refused):
+            self._given = isinstance(item, Reading) and item.value is not None
         return item
 
     def _end(self, now_ns: int, *, back_off: bool) -> None:
-        self._command = None
-        self._timeout_ns = self._handshake.weigh.timeout_ns
         self._pauses = min(self._pauses * 2, BACK_OFF_CAP) if back_off else 1
         if back_off:
             self._next_ns = now_ns + self._pauses * self._handshake.interval_ns
 
-    def _start_clock(self, now_ns: int) -> None:
-        if self._awaited is not None and self._until_ns is None:
-            self._until_ns = now_ns + self._timeout_ns
-
     def _give_up(self, now_ns: int) -> None:
-        if self._awaited is not None and self._until_ns is not None and now_ns > self._until_ns:
-            self._awaited, self._command, self._reply, self._until_ns = None, None, None, None
-            self._silent = True
-            self._timeout_ns = self._handshake.weigh.timeout_ns
+        if self._until_ns is not None and now_ns > self._until_ns:
+            self._awaited, self._reply, self._until_ns = None, None, None
+            self._silent, self._given = True, False
             self._drop_held()
 
     def _drop_held(self) -> None:

@@ -62,13 +62,48 @@ def test_load_that_did_not_move_is_a_typed_refusal(refused_at: str) -> None:
         talker.receive(ACK, 0)
         talker.poll(0)
     (nak,) = talker.receive(NAK, 0)
-    assert isinstance(nak, Refused)
+    assert isinstance(nak, Acknowledged)
     assert talker.poll(0) == WHY
-    (why,) = talker.receive(record("09", "21"), 0)
-    assert isinstance(why, Refused)
-    assert why.code == "21"
-    assert "take it off" in why.reason
+    (reason,) = talker.receive(record("09", "21"), 0)
+    assert isinstance(reason, Refused)
+    assert reason.code == "21"
+    assert "take it off" in reason.reason
     assert talker.poll(0) == EOT
+
+
+def weighed(talker: Any, now_ns: int) -> Decoded:
+    talker.poll(now_ns)
+    talker.receive(ACK, now_ns)
+    talker.poll(now_ns)
+    (weight,) = talker.receive(WEIGHT, now_ns)
+    talker.poll(now_ns)
+    return weight
+
+
+def why(talker: Any, now_ns: int, code: str) -> Decoded:
+    talker.poll(now_ns)
+    talker.receive(NAK, now_ns)
+    talker.poll(now_ns)
+    (reason,) = talker.receive(record("09", code), now_ns)
+    talker.poll(now_ns)
+    return reason
+
+
+def test_load_that_did_not_move_keeps_the_weight_that_was_given() -> None:
+    talker = codec()
+    weighed(talker, 0)
+    for step in range(1, 4):
+        assert isinstance(why(talker, step * 1000 * MS, "21"), Acknowledged)
+    assert isinstance(why(talker, 4000 * MS, "20"), Reading)
+    assert isinstance(why(talker, 5000 * MS, "21"), Refused)
+
+
+def test_silence_makes_an_unmoved_load_a_refusal_again() -> None:
+    talker = codec()
+    weighed(talker, 0)
+    talker.poll(1000 * MS)
+    assert talker.overdue(4000 * MS)
+    assert isinstance(why(talker, 4000 * MS, "21"), Refused)
 
 
 @pytest.mark.parametrize(
