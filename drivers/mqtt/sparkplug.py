@@ -108,6 +108,8 @@ class SparkplugCodec:
         self._envelopes = EnvelopeBuffer()
         self._sources: dict[tuple[str, str, str | None], _Source] = {}
         self._sequence: dict[tuple[str, str], int] = {}
+        # A node and its devices share one numbering: who hears one device alone knows nothing of it.
+        self._watched: set[tuple[str, str]] = set()
 
     def receive(self, data: bytes, now_ns: int) -> list[Decoded]:  # noqa: ARG002 - time means nothing to it
         """Take bytes, give what the messages in them say."""
@@ -160,6 +162,8 @@ class SparkplugCodec:
         self._sources[key] = source
         if what == "DEATH":
             return self._death(key, source, raw)
+        if level == "N":
+            self._watched.add((group, node))
         gap = self._gap(key, payload, raw, born=what == "BIRTH" and level == "N")
         if what == "BIRTH":
             _remember(source, payload)
@@ -199,6 +203,8 @@ class SparkplugCodec:
         """Messages that are missing are told: what they said is lost, and what follows is used all the same."""
         node = key[:2]
         last = None if born else self._sequence.get(node)
+        if node not in self._watched:
+            return []
         if payload.seq is None:
             return [Status("message without its number", raw)]
         self._sequence[node] = payload.seq

@@ -142,6 +142,13 @@ def test_missing_and_repeated_messages_are_told_and_the_value_is_used() -> None:
     assert shown(box.receive(message("NDATA", payload(one, seq=None)), 0)) == [Status, ("1.5", None)]
 
 
+def test_one_device_alone_is_not_asked_for_the_numbers_of_its_neighbours() -> None:
+    box = codec()
+    one = metric("Weight", kind=DOUBLE, double=1.5)
+    for seq in (1, 7, 30, 30):
+        assert shown(box.receive(message("DDATA", payload(one, seq=seq), device="d"), 0)) == [("1.5", None)]
+
+
 @pytest.mark.parametrize(
     ("given", "fault"),
     [({"null": True}, "null"), ({"quality": 0}, "bad"), ({"quality": 500}, "stale"), ({"quality": 7}, "quality 7"), ({}, None)],
