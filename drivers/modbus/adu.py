@@ -98,7 +98,7 @@ def crc(data: bytes) -> bytes:
 def answer(adu: bytes, query: Query) -> Answer:
     """The answer in what came: a frame of either kind, with noise around an RTU frame. Raises AduFault where none fits."""
     # RTU first: its check is 16 bits strong, the TCP header's is a few zeroes.
-    if len(adu) >= 4 and crc(adu[:-2]) == adu[-2:] and adu[0] == query.unit:
+    if len(adu) >= 4 and adu[0] == query.unit and crc(adu[:-2]) == adu[-2:]:
         return _answer(adu[1:-2], query)
     if len(adu) >= 9 and adu[2:4] == b"\0\0" and int.from_bytes(adu[4:6]) == len(adu) - 6:
         if adu[6] != query.unit:
