@@ -250,8 +250,17 @@ def shortest(value: float, *, single: bool) -> Decimal | None:
     if not single:
         return Decimal(repr(value))
     # Nine digits always tell two single-precision numbers apart; fewer often do.
-    wanted = struct.pack(">f", value)
-    return next(Decimal(text) for digits in range(1, 10) if struct.pack(">f", float(text := f"{value:.{digits}g}")) == wanted)
+    texts = (f"{value:.{digits}g}" for digits in range(1, 9))
+    return Decimal(next((text for text in texts if _as_single(text) == value), f"{value:.9g}"))
+
+
+def _as_single(text: str) -> float | None:
+    """What a decimal is in single precision; None where it is rounded past the largest."""
+    try:
+        (found,) = struct.unpack(">f", struct.pack(">f", float(text)))
+    except OverflowError:
+        return None
+    return float(found)
 
 
 def _quality(one: Any) -> int | None:

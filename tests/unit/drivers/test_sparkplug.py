@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from drivers import registry
@@ -227,6 +227,7 @@ def test_numbers_of_each_type(kind: int, given: dict[str, Any], value: str) -> N
         (BOOLEAN, {"truth": 1}),
         (DOUBLE, {"double": 1e300}),
         (DOUBLE, {"double": 1e-300}),
+        (FLOAT, {"single": 3.4028234663852886e38}),
     ],
 )
 def test_what_does_not_fit_is_refused(kind: int, given: dict[str, Any]) -> None:
@@ -273,6 +274,8 @@ def test_metrics_that_do_not_fit_are_refused() -> None:
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False, width=32))
+@example(3.4028234663852886e38)
+@example(1.401298464324817e-45)
 def test_single_precision_reads_back_as_the_same_number(value: float) -> None:
     text = shortest(value, single=True)
     assert text is not None
