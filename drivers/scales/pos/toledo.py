@@ -283,8 +283,8 @@ def _is_8217(answer: bytes) -> bool:
 
 
 def _is_8213(answer: bytes) -> bool:
-    """A zero, two digits, a point and two more. A status alone does not tell it from its relatives."""
-    return re.fullmatch(rb"\x020[0-9]{2}\.[0-9]{2}N?\r", answer) is not None
+    """A zero, two digits, a point, two or three more. A status alone does not tell it from its relatives."""
+    return re.fullmatch(rb"\x020[0-9]{2}\.[0-9]{2,3}N?\r", answer) is not None
 
 
 COMMON_LINE = {"baudrate": 9600, "bytesize": 7, "parity": "E", "stopbits": 1}
