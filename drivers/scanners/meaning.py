@@ -76,11 +76,6 @@ def interpret(tagged: Tagged, rules: Rules = NO_RULES) -> Meaning:
         return Meaning(fault=str(exc))
 
 
-def number(text: str) -> str:
-    """Untyped digits as a GTIN of 14 digits. Raises NumberFault."""
-    return gtin.gtin14(text)
-
-
 def elements(text: str, rules: Rules = NO_RULES) -> Meaning:
     """Text that is known to be element strings. Raises ElementFault."""
     return of_elements(gs1.parse_elements(text, lenient_separators=rules.lenient_separators))

@@ -3,6 +3,7 @@
 Sources: Honeywell, Zebra and Datalogic product reference guides, chapters on serial interface, prefix and suffix.
 """
 
+import codecs
 from collections.abc import Mapping, Sequence
 
 from pydantic import Field, field_validator
@@ -89,7 +90,7 @@ class SerialReaderCodec(OneWay):
     def _faulty(self, buffered: bytes, end: bytes) -> int | None:
         at = buffered.find(end)
         while at >= 0:
-            if _parity(buffered[: at + len(end)], self._settings.encoding) is not None:
+            if _parity(buffered[: at + len(end)], self._settings.encoding, whole=False) is not None:
                 return at + len(end)
             at = buffered.find(end, at + 1)
         return None
@@ -122,14 +123,14 @@ class SerialReaderCodec(OneWay):
         return self._codes.read(text, raw)
 
 
-def _parity(raw: bytes, encoding: str) -> str | None:
-    """`even` or `odd` when the frame can only be 7-bit data with a parity bit."""
+def _parity(raw: bytes, encoding: str, *, whole: bool = True) -> str | None:
+    """`even` or `odd` when the frame can only be 7-bit data with a parity bit. Not `whole`: its last character may go on."""
     parity = parity_of(raw)
     if parity is None or not DIGITS_WITH_PARITY & set(raw):
         return None
     if encoding == "utf-8":
         try:
-            raw.decode()
+            codecs.getincrementaldecoder("utf-8")().decode(raw, final=whole)
         except UnicodeDecodeError:
             return parity
         return None

@@ -194,6 +194,10 @@ def test_reader_is_never_asked_and_takes_no_commands() -> None:
         codec.command("beep")
 
 
+def test_character_whose_bytes_look_like_a_suffix_with_parity_stays_whole() -> None:
+    assert texts(reader().receive("\U00037340\r".encode(), 0)) == ["\U00037340"]
+
+
 @given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\r\n]"), min_size=1, max_size=40))
 def test_text_round_trip(text: str) -> None:
     found = reader(no_read="", aim_prefix=False).receive(text.encode() + b"\r", 0)
