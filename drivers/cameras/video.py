@@ -247,6 +247,7 @@ RTSP = CameraKind(
     notes=(
         "One key frame takes 1 to 3 s; a snapshot address, where the camera has one, is quicker and gives its own picture.",
         "The frame is encoded by the box, and its record says so, unless the stream is MJPEG.",
+        "rtsps:// is encrypted, but nobody checks whose certificate the camera shows: use it on a network of your own.",
     ),
 )
 

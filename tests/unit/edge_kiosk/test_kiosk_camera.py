@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from edge.kiosk.app import create_kiosk
 from edge.kiosk.shots import MAX_SHOTS, Shots
 from edge.kiosk.status import SyncStatus
 from edge.kiosk.store import KioskStore
-from tests.unit.edge_jobs.station import ORDER, Station, masters
+from tests.unit.edge_jobs.station import ORDER, Station, masters, oil_label
 from tests.unit.edge_jobs.yard import yard_masters
 from tests.unit.edge_kiosk.conftest import PIN_HASH, PROGRAM, Kiosk, client_of, deps_of
 
@@ -93,6 +94,20 @@ async def test_picture_is_looked_at_before_it_is_used(dock: Kiosk, eye: Eye) -> 
     used = await dock.act("photo", sha256=shot["sha256"], subject="delivery_note")
     assert used.json()["shot"] is None
     assert [photo.sha256 for photo in dock.station.desk.job.photos] == [shot["sha256"]]  # type: ignore[union-attr]
+
+
+async def test_damage_is_pictured_by_the_stations_camera(dock: Kiosk) -> None:
+    await dock.scan(**oil_label())
+    dock.station.hub.weigh("5")
+    await dock.act("take")
+    assert (await dock.act("condition", condition="damaged", reason="torn")).status_code == 200
+    page = (await dock.client.get("/")).text
+    assert re.search(r'/shoot".*?name="subject" value="damage"', page, re.DOTALL)
+    shot = (await dock.act("shoot", subject="damage")).json()["shot"]
+    used = await dock.act("photo", sha256=shot["sha256"], subject="damage")
+    assert used.status_code == 200, used.text
+    [line] = dock.station.desk.job.lines  # type: ignore[union-attr]
+    assert [(photo.sha256, photo.subject) for photo in line.photos] == [(shot["sha256"], "damage")]
 
 
 async def test_again_is_another_picture_and_leaving_it_out_names_none(dock: Kiosk, eye: Eye) -> None:
