@@ -158,10 +158,11 @@ def _talk_pd2(settings: CasPd2Settings) -> Talk:
 
 
 LINE = {"baudrate": 9600, "bytesize": 8, "parity": "N", "stopbits": 1}
-MODES = (Mode.STREAM, Mode.AUTOPRINT, Mode.POLL)
 
 
-def _info(name: str, title: str, models: tuple[str, ...], sources: tuple[str, ...], *notes: str) -> DriverInfo:
+def _info(
+    name: str, title: str, models: tuple[str, ...], sources: tuple[str, ...], *notes: str, polled: bool = True
+) -> DriverInfo:
     return DriverInfo(
         name=name,
         title=title,
@@ -171,7 +172,7 @@ def _info(name: str, title: str, models: tuple[str, ...], sources: tuple[str, ..
         sources=sources,
         serial_defaults=LINE,
         tier=Tier.BRONZE,
-        modes=MODES,
+        modes=(Mode.STREAM, Mode.AUTOPRINT, Mode.POLL) if polled else (Mode.STREAM, Mode.AUTOPRINT),
         notes=notes,
     )
 
@@ -218,6 +219,7 @@ CAS_PD2_ASCII = talking(
         ("CAS PD-II and AP with the ASCII protocol",),
         ("CAS PD-II manual, ASCII protocol",),
         "Overload and load below zero come as dashes; the sign alone tells one from the other.",
+        polled=False,
     ),
     CasPd2Settings,
     _talk_pd2,
