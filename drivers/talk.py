@@ -17,6 +17,9 @@ ANSWER_TIMEOUT_NS = 1_000_000_000
 STABLE_TIMEOUT_NS = 45_000_000_000
 """For commands that wait for rest."""
 
+JOINED_NS = 100_000_000
+"""A device that prints a line only now and then does not begin one in just this time after the port was opened."""
+
 STREAM_SILENCE_NS = 2_000_000_000
 """A stream sends at least 4 frames a second; after this long without one it is taken as lost."""
 
@@ -70,6 +73,9 @@ class Talk:
     commands: Mapping[str, Command] = field(default_factory=dict)
     answers_question: Callable[[Decoded], bool] | None = None
     """Whether a decoded frame answers `ask`; by default everything but Malformed does."""
+    torn_first: bool = True
+    """Whether a frame that comes as the port is opened may be the tail of a longer one. False where a frame says how it begins
+    (a start character, a check byte)."""
     idle_ns: int | None = None
     """Silence after which what is buffered is a whole frame (devices without a terminator); None where frames end by bytes."""
 
@@ -96,6 +102,8 @@ class TalkCodec:
         self._next_ns: int | None = None
         self._heard_ns: int | None = None
         self._byte_ns: int | None = None
+        self._opened_ns: int | None = None
+        self._joined = False
         self._unanswered: list[Decoded] = []
 
     def receive(self, data: bytes, now_ns: int) -> list[Decoded]:
@@ -106,6 +114,8 @@ class TalkCodec:
         if idle_ns is not None and self._byte_ns is not None and now_ns - self._byte_ns >= idle_ns:
             found += self._idle_end(now_ns)
         if data:
+            if self._byte_ns is None:
+                self._joined = self._joins(now_ns)
             self._byte_ns = now_ns
             for frame in self._frames.feed(data):
                 found += self._frame(frame, now_ns)
@@ -114,6 +124,8 @@ class TalkCodec:
     def poll(self, now_ns: int) -> bytes | None:
         """The question at its interval, or what starts the stream; None while another answer is awaited."""
         self._start_clocks(now_ns)
+        if self._opened_ns is None:
+            self._opened_ns = now_ns
         self._give_up(now_ns)
         if self._owed is not None:
             return None
@@ -187,6 +199,12 @@ class TalkCodec:
         ):
             self._heard_ns = now_ns
 
+    def _joins(self, now_ns: int) -> bool:
+        """Whether these first bytes may be the rest of a line: nobody asked, and they come as the port is opened."""
+        talk = self._talk
+        asked = talk.ask is not None or self._owed is not None or not talk.torn_first
+        return not asked and self._opened_ns is not None and now_ns - self._opened_ns <= JOINED_NS
+
     def _give_up(self, now_ns: int) -> None:
         end_ns = None if self._owed is None else self._owed.end_ns()
         if end_ns is not None and now_ns > end_ns:
@@ -208,6 +226,9 @@ class TalkCodec:
     def _frame(self, frame: Frame, now_ns: int) -> list[Decoded]:
         if not frame.ended:
             return [_unended(frame)]
+        if self._joined:
+            self._joined = False
+            return [Malformed("the first line may have begun before the port was opened", frame.raw)]
         asked = None if self._owed is None else self._owed.name
         return [self._settle(item, now_ns) for item in self._talk.read(frame.raw, asked)]
 

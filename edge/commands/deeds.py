@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from drivers.api import Acknowledged, DeviceRefused, LinkLost, NoAnswer, Reading
+from drivers.api import Acknowledged, DeviceRefused, Identity, LinkLost, NoAnswer, Reading
 from drivers.api import SettingsFault as DriverSettingsFault
 from edge.cameras.taken import Taken
 from edge.commands.configure import lay_down
@@ -23,7 +23,7 @@ class Devices(Protocol):
 
     def devices(self) -> tuple[str, ...]: ...
 
-    async def command(self, device: str, name: str) -> Acknowledged | Reading: ...
+    async def command(self, device: str, name: str) -> Acknowledged | Reading | Identity: ...
 
     def restart(self, device: str) -> None: ...
 
@@ -143,6 +143,8 @@ class _Deeds:
             raise CommandFailed("lost", str(exc)) from exc
         except NoAnswer as exc:
             raise CommandFailed("no_answer", str(exc)) from exc
+        if isinstance(said, Identity):
+            return Result("done", data={"text": said.text})
         if isinstance(said, Acknowledged) or said.value is None:
             return Result("done")
         value = said.value if isinstance(said.value, str) else plain(said.value)

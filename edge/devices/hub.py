@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from drivers import registry
-from drivers.api import Acknowledged, Driver, Flag, Kind, Mode, Reading, Transport
+from drivers.api import Driver, Flag, Kind, Mode, Reading, Transport
 from drivers.api import SettingsFault as DriverSettingsFault
 from drivers.settings import read_settings
 from drivers.transports import Shared, make_transport
@@ -20,7 +20,7 @@ from edge.clock import Clock
 from edge.devices.capture import Policy, policy_of
 from edge.devices.link import DeviceLink, Owner
 from edge.devices.live import FRESH_NS, PRINTED_NS, Captured, HubEvent, LinkState, LiveChanged, LiveValue
-from edge.devices.question import is_tare
+from edge.devices.question import Answer, is_tare
 from edge.devices.settling import SentOnce, Settling
 from edge.errors import JournalFault, ListenerBehind, SettingsFault, TakeRefused
 from edge.settings import CaptureSettings, DeviceSettings
@@ -176,7 +176,7 @@ class DeviceHub:
             raise TakeRefused(why_not or "no_data")
         return await self._capture(device, live.reading)
 
-    async def command(self, device: str, name: str, argument: str | None = None) -> Acknowledged | Reading:
+    async def command(self, device: str, name: str, argument: str | None = None) -> Answer:
         """Have a device do one of its driver's commands; what it said to it.
 
         Raises LinkLost, NoAnswer, DeviceRefused, or the drivers' SettingsFault for a device or command that there is not.

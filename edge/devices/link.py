@@ -28,7 +28,7 @@ from drivers.api import (
 from drivers.settings import read_settings
 from edge.clock import Clock
 from edge.devices.live import LinkState
-from edge.devices.question import ASK_S, SETTLE_S, Question
+from edge.devices.question import ASK_S, SETTLE_S, Answer, Question
 from sync_protocol.wiretext import clean
 
 log = structlog.get_logger()
@@ -114,7 +114,7 @@ class DeviceLink:
 
     async def ask(
         self, command: str, argument: str | None = None, *, settle_s: float = SETTLE_S, ask_s: float = ASK_S
-    ) -> Acknowledged | Reading:
+    ) -> Answer:
         """Send a named command and wait for what the device says to it; one at a time. `argument` as `send` takes it.
 
         Raises LinkLost, NoAnswer, DeviceRefused, or the drivers' SettingsFault for a command that the driver does not have.

@@ -12,6 +12,17 @@ ASK_S = 60.0
 """For the answer to a command: drivers give a device that waits for rest up to 45 s."""
 
 
+Answer = Acknowledged | Reading | Identity
+"""What a device says to a command that it did: that it did it, a value, or who it is."""
+
+STABLE = "stable"
+ASKS_WEIGHT = frozenset({STABLE, "print", "gross", "net", "count", "present", "maximum", "minimum", "run_out", "delta"})
+"""Commands that are answered by a value, whatever the driver; others by an acknowledgement, or by the tare that was taken."""
+
+ASKS_WHO = frozenset({"identify", "reset"})
+"""Commands that a device answers with its name."""
+
+
 class Question:
     """A command that somebody waits for: first what was asked before is let arrive, then the device's word is the answer."""
 
@@ -19,7 +30,7 @@ class Question:
         self.command = command
         self.sent = False
         self.settled = asyncio.Event()
-        self.answer: asyncio.Future[Acknowledged | Reading] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
 
     def hear(self, decoded: Reading | Acknowledged | Identity | Refused | Malformed | Status) -> None:
         if not self.sent:
@@ -28,13 +39,19 @@ class Question:
             return
         elif isinstance(decoded, Refused):
             self.answer.set_exception(DeviceRefused(f"{self.command}: {decoded.reason}", code=decoded.code))
-        elif isinstance(decoded, Acknowledged | Reading) and self._is_answered_by(decoded):
+        elif isinstance(decoded, Acknowledged | Reading | Identity) and self._is_answered_by(decoded):
             self.answer.set_result(decoded)
 
-    def _is_answered_by(self, decoded: Acknowledged | Reading) -> bool:
-        if isinstance(decoded, Acknowledged):
-            return decoded.command == self.command
-        return self.command.startswith("tare") and is_tare(decoded)
+    def _is_answered_by(self, decoded: Acknowledged | Reading | Identity) -> bool:
+        match decoded:
+            case Acknowledged():
+                return decoded.command == self.command
+            case Identity():
+                return self.command in ASKS_WHO and not decoded.power_up
+            case Reading():
+                if self.command in ASKS_WEIGHT:
+                    return not is_tare(decoded) and (self.command != STABLE or decoded.stable is not False)
+                return "tare" in self.command and is_tare(decoded)
 
     def lost(self, name: str) -> None:
         self.settled.set()
