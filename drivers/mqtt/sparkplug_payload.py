@@ -186,7 +186,7 @@ def reduced_birth(metrics: Iterable[tuple[str, int | None, int, bool | None]]) -
 
 
 def _metric(one: Any, types: Mapping[int | str, int]) -> Metric:
-    name = one.name if one.HasField("name") and one.name else None
+    name = _text(one.name) or None
     alias = one.alias if one.HasField("alias") else None
     kind = one.datatype if one.HasField("datatype") else None
     for key in (name, alias):
@@ -219,7 +219,7 @@ def _value(one: Any, kind: int) -> Decimal | str | bool | None:
         case "boolean_value":
             return bool(given)
         case "string_value":
-            return str(given)
+            return _text(given)
         case _:
             raise PayloadFault("bytes are no measurement")
 
@@ -263,10 +263,17 @@ def _as_single(text: str) -> float | None:
     return float(found)
 
 
+def _text(given: str | bytes) -> str:
+    """Protobuf's texts; it hands out as bytes what is not UTF-8."""
+    if isinstance(given, bytes):
+        raise PayloadFault("a text that is not UTF-8")
+    return given
+
+
 def _quality(one: Any) -> int | None:
     if not one.HasField("properties"):
         return None
     for key, value in zip(one.properties.keys, one.properties.values, strict=False):
-        if key.casefold() == "quality" and value.WhichOneof("value") in {"int_value", "long_value"}:
+        if _text(key).casefold() == "quality" and value.WhichOneof("value") in {"int_value", "long_value"}:
             return int(getattr(value, value.WhichOneof("value")))
     return None

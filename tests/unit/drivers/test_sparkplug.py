@@ -253,6 +253,19 @@ def test_other_topics_give_no_value(topic: str, kind: type | None) -> None:
     assert [type(item) for item in codec().receive(data, 0)] == ([] if kind is None else [kind])
 
 
+@pytest.mark.parametrize(
+    "one",
+    [
+        field(1, b"\xff\xfe") + field(4, DOUBLE) + field(13, 1.5),
+        metric("Weight", kind=STRING, text=b"\xff"),
+        metric("Weight", kind=DOUBLE, double=1.5) + field(9, field(1, b"\xff") + field(2, field(3, 1))),
+    ],
+)
+def test_texts_that_are_none_are_told(one: bytes) -> None:
+    (found,) = codec().receive(message("NDATA", payload(one)), 0)
+    assert found == Malformed("a text that is not UTF-8", found.raw)
+
+
 def test_broken_payloads_and_kept_ones_are_told() -> None:
     (found,) = codec().receive(message("NDATA", b"\x12\xff\xff"), 0)
     assert isinstance(found, Malformed)
@@ -285,6 +298,33 @@ def test_single_precision_reads_back_as_the_same_number(value: float) -> None:
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_double_precision_reads_back_as_the_same_number(value: float) -> None:
     assert float(shortest(value, single=False) or 0) == value
+
+
+ANYTHING = st.one_of(st.integers(0, 2**64 - 1), st.binary(max_size=12), st.floats())
+FIELDS = st.lists(st.tuples(st.integers(1, 20), ANYTHING, st.booleans()), max_size=5)
+
+
+def wire(fields: list[tuple[int, Any, bool]]) -> bytes:
+    out = b""
+    for number, value, single in fields:
+        try:
+            out += field(number, value, single=single)
+        except OverflowError:
+            continue
+    return out
+
+
+@given(st.lists(st.tuples(FIELDS, FIELDS), max_size=3), FIELDS)
+def test_any_fields_give_declared_results(metrics: list[Any], rest: list[Any]) -> None:
+    box = codec()
+    data = b"".join(
+        field(2, metric("Weight") + wire(one) + field(9, field(1, b"Quality") + field(2, wire(properties))))
+        for one, properties in metrics
+    ) + wire([one for one in rest if one[0] != 2])
+    for what in ("NBIRTH", "NDATA", "NDEATH"):
+        for item in box.receive(message(what, data), 0):
+            assert isinstance(item, Reading | Malformed | Status)
+            list(DRIVER.decode(item.raw, WEIGHT))
 
 
 @given(st.binary(max_size=120))
