@@ -1,10 +1,11 @@
 """Messages of devices behind a broker: digits, paths, units, rest, availability, and what the broker kept from earlier."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers import registry
@@ -14,6 +15,7 @@ from drivers.envelope import Message
 from drivers.mqtt.content import ContentFault, compiled, found_at, parsed
 from drivers.mqtt.topics import TopicFault, check_filter, matches, origin_of, topic_of
 from drivers.settings import read_settings
+from sync_protocol.quantity import UNITS
 
 S = 1_000_000_000
 TASMOTA = (
@@ -31,8 +33,8 @@ def message(topic: str, payload: str | bytes, *, retained: bool = False) -> byte
     return Message(origin_of(topic, retained=retained), data).to_bytes()
 
 
-def read(driver: str, topic: str, payload: str | bytes, *, retained: bool = False, **settings: Any) -> list[Any]:
-    return list(registry.get(driver).decode(message(topic, payload, retained=retained), settings))
+def read(driver: str, topic: str, payload: str | bytes, *, retained: bool = False, **given_settings: Any) -> list[Any]:
+    return list(registry.get(driver).decode(message(topic, payload, retained=retained), given_settings))
 
 
 def values(found: list[Any]) -> dict[str, tuple[str | None, str | None, str]]:
@@ -188,7 +190,7 @@ def test_silence_shows_where_it_is_limited() -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("given_settings", "told"),
     [
         ({"values": []}, "values"),
         ({"values": [{"name": "a", "value": "x.y", "unit": "kg"}]}, "no path"),
@@ -204,9 +206,9 @@ def test_silence_shows_where_it_is_limited() -> None:
         ({"silence_s": 0}, "silence_s"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], told: str) -> None:
+def test_settings_that_do_not_fit_are_refused(given_settings: dict[str, Any], told: str) -> None:
     with pytest.raises(SettingsFault, match=told):
-        read("mqtt-json", "s", "1", **settings)
+        read("mqtt-json", "s", "1", **given_settings)
 
 
 @pytest.mark.parametrize(
@@ -254,6 +256,36 @@ def test_any_payload_is_content_or_a_fault(payload: bytes) -> None:
             found_at(path, content)
         except ContentFault:
             continue
+
+
+WORDS = st.sampled_from(
+    ["value", "unit", "stable", "time", "ENERGY", "Power", "TempUnit", "temperature", "state", "kg", "C", "S"]
+)
+CONTENT = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), WORDS),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.one_of(WORDS, st.text(max_size=3)), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+TOPICS = {
+    "mqtt-json": "s",
+    "mqtt-tasmota": "tele/x/SENSOR",
+    "mqtt-shelly-gen1": "shellies/x/sensor/temperature",
+    "mqtt-shelly-rpc": "x/events/rpc",
+    "mqtt-zigbee2mqtt": "zigbee2mqtt/x/availability",
+}
+
+
+@pytest.mark.parametrize("driver", TOPICS)
+@given(content=CONTENT)
+@settings(max_examples=50, deadline=None)
+def test_any_content_gives_declared_results(driver: str, content: Any) -> None:
+    for item in read(driver, TOPICS[driver], json.dumps(content)):
+        assert isinstance(item, Reading | Malformed | Status)
+        if isinstance(item, Reading) and item.value is not None:
+            assert isinstance(item.value, Decimal)
+            assert item.unit in UNITS
 
 
 def test_captures_are_decoded_by_name() -> None:
