@@ -258,11 +258,19 @@ async def message_bus(folder: Path) -> AsyncIterator[str]:
         pytest.skip("dbus-daemon is not installed")
     socket, config = folder / "bus", folder / "bus.conf"
     config.write_text(CONFIG.format(path=socket), encoding="utf-8")
-    daemon = await asyncio.create_subprocess_exec(program, f"--config-file={config}", "--nofork", "--nopidfile")
+    daemon = await asyncio.create_subprocess_exec(
+        program,
+        f"--config-file={config}",
+        "--nofork",
+        "--nopidfile",
+        "--print-address",
+        stdout=asyncio.subprocess.PIPE,
+    )
     try:
+        assert daemon.stdout is not None
         async with asyncio.timeout(20):
-            while not socket.exists():  # noqa: ASYNC110 - the daemon does not say when it listens
-                await asyncio.sleep(0.01)
+            # It says its address once it listens.
+            await daemon.stdout.readline()
         yield f"unix:path={socket}"
     finally:
         if daemon.returncode is None:

@@ -14,6 +14,12 @@ from drivers import registry
 from drivers.api import Codec, Decoded, LinkLost, Reading, Refused, Status, Transport
 from drivers.envelope import EnvelopeBuffer, Message
 from drivers.transports import Shared, bluetooth, bluetooth_radio, make_transport
+from edge.clock import BoxClock
+from edge.devices.hub import DeviceHub
+from edge.devices.live import LinkState
+from edge.settings import DeviceSettings
+from sync_protocol.entries import Clk, Encoded, Entry, encode, parse
+from sync_protocol.ids import EntryId, RunId
 from tests.integration.bluez_tree import BluezTree, Gatt, Peripheral, bluez, message_bus
 
 BASE = "-0000-1000-8000-00805f9b34fb"
@@ -380,3 +386,50 @@ async def test_reader_that_sleeps_too_long_loses_the_link_instead_of_messages(
 
 def test_radio_faults_are_named_where_they_have_no_words() -> None:
     assert bluetooth_radio.said(TimeoutError()) == "TimeoutError"
+
+
+class Memory:
+    """A journal that is always quick."""
+
+    def __init__(self) -> None:
+        self.entries: list[Any] = []
+
+    async def append(self, entry: Entry | Encoded) -> EntryId:
+        self.entries.append(parse(encode(entry)))
+        return EntryId(RunId("0" * 32), len(self.entries) - 1)
+
+
+async def test_the_box_keeps_each_weighing_once_and_finds_the_scale_again(tree: BluezTree) -> None:
+    tree.plug_adapter()
+    device = scale()
+    tree.place(device)
+    settings = DeviceSettings(
+        id="floor",
+        driver="ble-weight-scale",
+        transport={"kind": "ble", "address": device.address},
+        capture={"policy": "every"},
+    )
+    memory = Memory()
+    hub = DeviceHub([settings], journal=memory, clock=BoxClock("boot", Clk(s="none")))
+    running = asyncio.create_task(hub.links["floor"].run())
+
+    def weights() -> list[str]:
+        return [entry.value for entry in memory.entries if entry.t == "reading" and entry.kind == "mass"]
+
+    def state() -> LinkState:
+        return hub.live("floor").link
+
+    try:
+        weight = device.services[f"0000181d{BASE}"][WEIGHT]
+        for payload in ("005046", "00983a"):
+            await until(lambda: state() is LinkState.UP and weight.notifying, meanwhile=lambda: tree.advertise(device))
+            before = len(weights())
+            tree.notify(device, WEIGHT, bytes.fromhex(payload))
+            await until(lambda before=before: len(weights()) > before)
+            tree.hang_up(device)
+            await until(lambda: state() is LinkState.LOST)
+        assert weights() == ["90.000", "75.000"]
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+    assert not device.connected
