@@ -1,5 +1,6 @@
 """Profiles: what their lines mean, what they may not hold, and in which words that is told."""
 
+import contextlib
 import json
 import os
 import re
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from drivers import registry
@@ -18,6 +19,7 @@ from drivers.profiles import ProfileFault, decode_with
 from drivers.profiles.driving import talk_of
 from drivers.profiles.loading import MAX_TEXT, load, read_text
 from drivers.profiles.offered import SHIPPED
+from drivers.profiles.own import EXAMPLE
 from drivers.profiles.patterns import PatternFault, compiled
 from drivers.settings import read_settings
 from drivers.talk import TalkCodec, decode_frames
@@ -329,6 +331,35 @@ def test_faults_name_place_and_what_belongs_there(change: tuple[str, str], told:
         load(text, "x.toml")
     else:
         assert re.search(told, fault_of(text), re.DOTALL), fault_of(text)
+
+
+EXAMPLE_LINES = EXAMPLE.read_text().splitlines()
+PIECES = st.sampled_from(
+    [*EXAMPLE_LINES, "x = 1", "[x]", "[[x]]", "", "=", "[marks]", "columns = 5", "poll = 7", "examples = []"]
+)
+
+
+@given(st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_change_of_a_profile_is_taken_or_told(data: st.DataObject) -> None:
+    lines = list(EXAMPLE_LINES)
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.integers(0, 3)):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(at, data.draw(PIECES))
+            case 2:
+                lines[at] = (
+                    lines[at].partition("=")[0]
+                    + "= "
+                    + data.draw(st.sampled_from(["1", "true", "[]", "{}", "'('", "1979-05-27"]))
+                )
+            case _:
+                lines[at] = lines[at][: data.draw(st.integers(0, 20))]
+    with contextlib.suppress(ProfileFault):
+        load("\n".join(lines), "x.toml")
 
 
 def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
