@@ -121,11 +121,12 @@ class HandshakeCodec:
             found.append(self._held if turn.confirmed else _unconfirmed(self._held))
         found += turn.found
         self._silent = False
+        talking = self._awaited is not None
         self._held, self._reply = turn.held, turn.reply
         self._await(turn.awaited, now_ns)
         if turn.awaited is None:
             self._end(now_ns, back_off=turn.back_off)
-        return [self._news(item) for item in found]
+        return [self._news(item) for item in found] if talking else found
 
     def _await(self, awaited: str | None, now_ns: int) -> None:
         self._awaited = awaited

@@ -228,3 +228,9 @@ def test_rendered_record_is_read_back(weight: int, price: int, total: int) -> No
     assert isinstance(item, Reading)
     assert item.value == Decimal(weight).scaleb(-3)
     assert item.details == {"unit_price_raw": f"{price:06d}", "price_raw": f"{total:06d}"}
+
+
+def test_unmoved_load_is_a_refusal_where_nobody_asked() -> None:
+    talker = codec()
+    found = talker.receive(WEIGHT + record("09", "21"), 0)
+    assert [type(item) for item in found] == [Reading, Refused]
