@@ -133,6 +133,7 @@ class Line:
                 self._silent += 1
                 if self._settings.host is not None and self._silent >= MAX_SILENT:
                     self._break("does not answer any more")
+                    raise self._lost()
             return b""
 
     def watch(self, waiter: asyncio.Future[None]) -> None:

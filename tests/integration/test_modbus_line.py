@@ -37,6 +37,7 @@ class Units:
     def device(self, unit: int) -> SimDevice:
         async def act(function: int, _start: int, address: int, count: int, current: list[int], values: Any) -> ExcCodes | None:
             self.asked.append((unit, function, address, count))
+            said = list(self.words[unit])
             self.at_once += 1
             self.most_at_once = max(self.most_at_once, self.at_once)
             try:
@@ -47,7 +48,7 @@ class Units:
                 return self.refuse
             if values:
                 self.words[unit][address : address + count] = values
-            current[: len(self.words[unit])] = self.words[unit]
+            current[: len(said)] = said
             return None
 
         return SimDevice(unit, simdata=[SimData(0, count=20, values=0, datatype=DataType.REGISTERS)], action=act)
@@ -219,24 +220,32 @@ async def test_silence_is_an_empty_answer_and_only_reads_are_repeated() -> None:
 async def test_a_unit_that_is_off_does_not_close_the_line_for_others() -> None:
     units = Units()
     units.words[1][0] = 5
-    async with rtu_server(units) as laid:
-        settings: dict[str, object] = {"port": laid.box, "baudrate": 19200, "timeout_s": 0.03, "retries": 0}
+    async with tcp_server(units) as port:
+        settings: dict[str, object] = {"host": "127.0.0.1", "port": port, "timeout_s": 0.1, "retries": 0}
         async with opened(settings, settings) as (dead, alive):
-            laid.noise = b""
-            for _ in range(16):
-                units.delay_s = 3600
+            units.delay_s = 3600
+            for _ in range(8):
                 assert await ask(dead, read_query(2)) == b""
-                units.delay_s = 0.0
-                assert answer(await ask(alive, read_query(1, count=1)), read_query(1, count=1)).words() == (5,)
+            units.delay_s = 0.0
+            assert answer(await ask(alive, read_query(1, count=1)), read_query(1, count=1)).words() == (5,)
+
+
+async def test_a_gateway_that_answers_for_nobody_any_more_is_connected_anew() -> None:
+    units = Units(delay_s=3600)
+    settings: dict[str, object] = {"host": "127.0.0.1", "timeout_s": 0.02, "retries": 5}
+    async with tcp_server(units) as port, opened({"port": port, **settings}) as (place,):
+        assert await ask(place, read_query()) == b""
+        with pytest.raises(LinkLost, match="does not answer any more"):
+            await ask(place, read_query())
 
 
 async def test_an_answer_that_comes_too_late_is_not_taken_for_the_next() -> None:
-    units = Units(delay_s=0.15)
-    settings: dict[str, object] = {"baudrate": 19200, "timeout_s": 0.1, "retries": 0}
+    units = Units(delay_s=0.6)
+    settings: dict[str, object] = {"baudrate": 19200, "timeout_s": 0.4, "retries": 0}
     async with rtu_server(units) as laid, opened({"port": laid.box, **settings}) as (place,):
         units.words[1][0] = 1
         assert await ask(place, read_query(count=1)) == b""
-        units.words[1][0], units.delay_s = 2, 0.0
+        units.words[1][0], units.delay_s = 2, 0.3
         assert answer(await ask(place, read_query(count=1)), read_query(count=1)).words() == (2,)
 
 
