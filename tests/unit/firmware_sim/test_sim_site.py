@@ -367,11 +367,19 @@ async def test_an_unknown_scenario_or_simulator_is_named_with_the_known_ones() -
         await serve("mt-sics")
 
 
+ON_A_NETWORK = {"camera"}
+"""Simulators that are no line: they are asked over HTTP."""
+
+
 @pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)
 @pytest.mark.parametrize("where", ["tcp", "pty"])
 async def test_each_simulator_serves_anyone_until_cancelled(tmp_path: Path, simulator: Any, where: str) -> None:
     ready: asyncio.Queue[Site] = asyncio.Queue(1)
     address: dict[str, Any] = {"tcp_port": 0} if where == "tcp" else {"pty_path": tmp_path / "device"}
+    if where == "pty" and simulator.name in ON_A_NETWORK:
+        with pytest.raises(SiteFault, match="tcp"):
+            await serve(simulator.name, **address)
+        return
     task = asyncio.create_task(serve(simulator.name, announce=ready.put_nowait, control_port=0, **address))
     site = await asyncio.wait_for(ready.get(), DEADLINE_S)
     assert (await control(site.control_port, {"action": "list"}))[0]["devices"][simulator.name]["plugged"] is True
@@ -383,5 +391,6 @@ async def test_each_simulator_serves_anyone_until_cancelled(tmp_path: Path, simu
 
 def test_each_simulators_settings_are_a_table_of_the_site_file() -> None:
     for simulator in SIMULATORS:
-        site = make_site({"devices": [{"name": "a", "kind": simulator.name, "tcp": 0, simulator.settings: {}}]})
+        table = {} if simulator.settings == "none" else {simulator.settings: {}}
+        site = make_site({"devices": [{"name": "a", "kind": simulator.name, "tcp": 0, **table}]})
         assert site.devices[0].kind == simulator.name
