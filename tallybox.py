@@ -395,7 +395,7 @@ def edge_probe(
     port: Annotated[str, typer.Argument(help="The port to ask on. Giving it allows what is described in docs/DRIVERS.md.")],
     data_dir: Annotated[Path | None, typer.Option(help="The box's data folder: what is found is remembered there.")] = None,
     line: Annotated[list[str] | None, typer.Option(help="Try these line settings only, such as 9600-8N1.")] = None,
-    again: Annotated[bool, typer.Option(help="Ask even where the answer is remembered.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Ask even where the answer is remembered.")] = False,
     as_json: Json = False,
 ) -> None:
     """Find out which device is at a serial port, without changing any measurement. The box must not run on that port."""

@@ -67,6 +67,8 @@ def messages(driver: Driver, origin: str, fixed: Mapping[str, object] | None = N
 
     def run(wire: Mapping[str, object], params: Mapping[str, object]) -> list[Described]:
         data = wire_bytes(wire)
+        if not data:
+            raise CaptureFault("an empty capture")
         try:
             Message.from_bytes(data)
         except ValueError:

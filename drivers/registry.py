@@ -14,7 +14,6 @@ from drivers.modbus import offered as modbus
 from drivers.mqtt import offered as mqtt
 from drivers.profiles import offered as profiles
 from drivers.scales.lab import offered as lab
-from drivers.scales.mt_sics import DRIVER as MT_SICS
 from drivers.scales.pos import offered as pos
 from drivers.scales.streams import offered as streams
 from drivers.scanners import offered as scanners
@@ -22,7 +21,7 @@ from drivers.scanners import offered as scanners
 GROUP = "tallybox.drivers"
 
 AREAS: Mapping[str, tuple[Driver, ...]] = {
-    "lab": (MT_SICS, *lab.DRIVERS),
+    "lab": lab.DRIVERS,
     "pos": pos.DRIVERS,
     "streams": streams.DRIVERS,
     "modbus": modbus.DRIVERS,
@@ -70,8 +69,9 @@ def get(name: str) -> Driver:
 def load_entry_points(found: Iterable[EntryPoint] | None = None) -> tuple[Loaded | NotLoaded, ...]:
     """Register the drivers that installed packages offer; loading twice changes nothing.
 
-    A name that is taken stays with who has it, and what cannot be loaded is told by name while the others go on. `found`
-    takes the place of the installed packages' entry points.
+    An entry point gives a driver under the driver's own name, or a tuple of drivers under any. A name that is taken stays
+    with who has it, and what cannot be loaded is told by name while the others go on. `found` takes the place of the
+    installed packages' entry points.
     """
     return tuple(_load(point) for point in (entry_points(group=GROUP) if found is None else found))
 
@@ -92,10 +92,19 @@ def _load(point: EntryPoint) -> Loaded | NotLoaded:
         RuntimeError,
     ) as exc:
         return NotLoaded(point.name, f"{type(exc).__name__}: {exc}")
+    if isinstance(driver, tuple) and driver and all(isinstance(one, Driver) for one in driver):
+        return _register(point.name, driver)
     if not isinstance(driver, Driver):
-        return NotLoaded(point.name, f"{point.value} is no Driver but {type(driver).__name__}")
+        return NotLoaded(point.name, f"{point.value} is no Driver, and no tuple of them, but {type(driver).__name__}")
     if driver.info.name != point.name:
         return NotLoaded(point.name, f"the driver calls itself {driver.info.name!r}")
-    if _known.setdefault(driver.info.name, driver) is not driver:
-        return NotLoaded(point.name, "a driver of this name is already there")
-    return Loaded(point.name)
+    return _register(point.name, (driver,))
+
+
+def _register(name: str, drivers: tuple[Driver, ...]) -> Loaded | NotLoaded:
+    """All of them or none: half a package would be worse than none of it."""
+    for driver in drivers:
+        if _known.get(driver.info.name, driver) is not driver:
+            return NotLoaded(name, f"a driver of the name {driver.info.name!r} is already there")
+    _known.update((driver.info.name, driver) for driver in drivers)
+    return Loaded(name)

@@ -7,8 +7,10 @@ from drivers.captures import Decoder, frames
 from drivers.scales.lab import adam, and_standard, axis, gg_print, kern, mt_lab_print, ohaus_print, radwag
 from drivers.scales.lab import sartorius_sbi as sbi
 from drivers.scales.lab import sartorius_xbpi as xbpi
+from drivers.scales.mt_sics import DRIVER as MT_SICS
 
 DRIVERS: tuple[Driver, ...] = (
+    MT_SICS,
     mt_lab_print.DRIVER,
     sbi.DRIVER,
     xbpi.DRIVER,

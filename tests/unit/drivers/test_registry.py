@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.metadata import EntryPoint
@@ -20,6 +21,8 @@ from drivers.scales.mt_sics import DRIVER as OURS
 
 DRIVER = replace(OURS, info=replace(OURS.info, name="stranger"))
 RIVAL = replace(OURS, info=replace(OURS.info, title="not ours"))
+FAMILY = (DRIVER, replace(OURS, info=replace(OURS.info, name="stranger-two")))
+BOTH = (*FAMILY, RIVAL)
 NOT_A_DRIVER = 7
 """
 
@@ -66,22 +69,25 @@ def test_broken_strangers_are_told_by_name_and_the_others_go_on() -> None:
 def test_loading_twice_changes_nothing() -> None:
     points = [point("stranger", "stranger_driver:DRIVER")]
     assert registry.load_entry_points(points) == registry.load_entry_points(points)
-    assert registry.names() == ("mt-sics", "serial-scanner", "stranger")
+    assert set(registry.names()) == {"stranger", *(driver.info.name for driver in registry.BUILT_IN)}
+
+
+@pytest.mark.usefixtures("stranger")
+def test_a_package_may_offer_several_and_none_of_them_where_one_is_taken() -> None:
+    found = registry.load_entry_points([point("both", "stranger_driver:BOTH"), point("family", "stranger_driver:FAMILY")])
+    assert [type(item) for item in found] == [NotLoaded, Loaded]
+    assert registry.get("stranger").info.name == "stranger"
+    assert registry.get("mt-sics").info.title != "not ours"
 
 
 @pytest.mark.usefixtures("stranger")
 def test_our_own_entry_points_are_the_built_ins() -> None:
-    ours = [point(driver.info.name, value) for driver, value in zip(registry.BUILT_IN, VALUES, strict=True)]
-    assert registry.load_entry_points(ours) == tuple(Loaded(driver.info.name) for driver in registry.BUILT_IN)
-
-
-VALUES = ("drivers.scales.mt_sics:DRIVER", "drivers.scanners.serial_reader:DRIVER")
-
-
-def test_packaging_offers_the_built_ins() -> None:
-    text = (Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8")
-    for driver, value in zip(registry.BUILT_IN, VALUES, strict=True):
-        assert f'{driver.info.name} = "{value}"' in text
+    project = tomllib.loads((Path(__file__).resolve().parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    offered = project["entry-points"][GROUP]
+    assert list(offered) == list(registry.AREAS)
+    points = [point(name, value) for name, value in offered.items()]
+    assert [one.load() for one in points] == list(registry.AREAS.values())
+    assert registry.load_entry_points(points) == tuple(Loaded(name) for name in registry.AREAS)
 
 
 def test_unknown_name_is_refused_with_the_known_ones() -> None:
