@@ -3,9 +3,19 @@
 from decimal import Decimal
 from typing import Protocol
 
-from drivers.api import Reading
+from drivers.api import Flag, Reading
 from edge.settings import CaptureSettings
 from sync_protocol.quantity import decimal
+
+NOT_MEASURED = frozenset(
+    {Flag.OVERLOAD, Flag.UNDERLOAD, Flag.NOT_ZEROED, Flag.TOTAL, Flag.REMOVED, Flag.STATUS, Flag.UNAVAILABLE, Flag.NO_READ}
+)
+"""What a device says of digits that are no measurement of what lies there now: a sum, the last weighing again, a state."""
+
+
+def measured(reading: Reading) -> bool:
+    """Whether a reading may be kept at all, whatever the policy."""
+    return reading.value is not None and not reading.flags & NOT_MEASURED
 
 
 class Policy(Protocol):
@@ -22,10 +32,10 @@ class OnDemand:
 
 
 class Every:
-    """All of them, a scan that says "no read" excepted."""
+    """All that were measured or read."""
 
     def wants(self, reading: Reading, now_ns: int) -> bool:  # noqa: ARG002
-        return reading.value is not None
+        return measured(reading)
 
 
 class OnStable:
@@ -39,7 +49,7 @@ class OnStable:
         self._kept: object = None
 
     def wants(self, reading: Reading, now_ns: int) -> bool:  # noqa: ARG002
-        if not reading.stable or reading.value is None:
+        if not reading.stable or not measured(reading):
             self._moved = True
             return False
         found = reading.value, reading.unit
@@ -58,7 +68,7 @@ class OnChange:
 
     def wants(self, reading: Reading, now_ns: int) -> bool:  # noqa: ARG002
         kept = self._kept
-        if reading.value is None or (kept is not None and not self._differs(kept, reading)):
+        if not measured(reading) or (kept is not None and not self._differs(kept, reading)):
             return False
         self._kept = reading
         return True
@@ -77,7 +87,7 @@ class Periodic:
         self._next_ns: int | None = None
 
     def wants(self, reading: Reading, now_ns: int) -> bool:
-        if reading.value is None or (self._next_ns is not None and now_ns < self._next_ns):
+        if not measured(reading) or (self._next_ns is not None and now_ns < self._next_ns):
             return False
         self._next_ns = now_ns + self._period_ns
         return True

@@ -1,5 +1,6 @@
 """Capture policies: which readings are kept, by table and by property."""
 
+from dataclasses import replace
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.api import Flag, Kind, Reading
-from edge.devices.capture import OnChange, OnStable, Periodic, policy_of
+from edge.devices.capture import NOT_MEASURED, OnChange, OnStable, Periodic, policy_of
 from edge.settings import CaptureSettings
 
 SECOND = 1_000_000_000
@@ -115,3 +116,19 @@ def test_periods_never_overlap(gaps: list[int], period: int) -> None:
             kept.append(now_ns)
     assert all(later - earlier >= period for earlier, later in pairwise(kept))
     assert kept[0] == gaps[0]
+
+
+@pytest.mark.parametrize("policy", ["every", "on_stable", "on_change", "periodic"])
+@pytest.mark.parametrize("flag", sorted(NOT_MEASURED))
+def test_digits_that_measure_nothing_that_lies_there_are_kept_by_no_policy(policy: str, flag: Flag) -> None:
+    judge = policy_of(CaptureSettings(policy=policy))
+    said = replace(weight("1"), flags=frozenset({Flag.STABLE, flag}))
+    assert not judge.wants(said, 0)
+    # And what comes then is judged as if they had never been: the first at rest.
+    assert judge.wants(weight("1"), 1)
+
+
+def test_the_same_load_after_it_was_taken_off_is_a_second_weighing() -> None:
+    judge = policy_of(CaptureSettings(policy="on_stable"))
+    removed = replace(weight("1"), flags=frozenset({Flag.STABLE, Flag.REMOVED}))
+    assert [judge.wants(reading, 0) for reading in (weight("1"), removed, removed, weight("1"))] == [True, False, False, True]
