@@ -1,7 +1,9 @@
 """The page of supported devices (docs/DEVICES.md), made from the registry: what a technician reads before buying and wiring."""
 
+import textwrap
 from collections.abc import Iterator, Mapping
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
@@ -13,10 +15,10 @@ from drivers.transports import KINDS, settings_of
 TITLES = {
     "lab": "Laboratory and bench balances",
     "pos": "Scales at tills and counters",
-    "streams": "Industrial terminals and printers of weights; USB scales",
+    "streams": "Industrial terminals and indicators; USB scales",
     "modbus": "Weight transmitters and loggers on Modbus",
     "scanners": "Barcode readers",
-    "gauges": "Dimension tools",
+    "gauges": "Dimensional gauges and roughness testers",
     "ble": "Bluetooth LE",
     "mqtt": "Devices on MQTT",
     "profiles": "Instruments described by a profile",
@@ -25,11 +27,20 @@ TITLES = {
 HEAD = """# Devices
 
 All drivers of this program, made from its registry by `tallybox edge devices --page`. What the columns and words mean, and how
-to write one, is in [DRIVERS](DRIVERS.md); instruments that send lines need no code, only a [profile](PROFILES.md).
+to write one, is in [DRIVERS](DRIVERS.md); instruments that send lines need no code, only a [profile](PROFILES.md). Cameras
+are in [STATION](STATION.md#cameras).
 
-*Proved* is the tier of `drivers/quality.toml`. None of these was tried on hardware yet: captures from manuals and other
-programs, and simulators that were written from the manuals.
+*Proved* is the tier of `drivers/quality.toml`. None of these drivers was tried on hardware yet: they were tried on captures
+from manuals and other programs, and against simulators that were written from the manuals.
 """
+
+WIDTH = 120
+"""Of a line of prose; tables cannot be wrapped."""
+
+FEW = 4
+"""So many settings are said again with each driver; a longer table stands once in its area."""
+
+Rows = tuple[tuple[str, str, str], ...]
 
 
 def devices_page() -> str:
@@ -56,7 +67,8 @@ def _transports() -> Iterator[str]:
 def _captures() -> Iterator[str]:
     yield "## Captures"
     yield ""
-    yield "`tallybox decode --protocol NAME` reads captures of: " + ", ".join(f"`{name}`" for name in protocols()) + "."
+    names = ", ".join(f"`{name}`" for name in protocols())
+    yield from _wrapped(f"`tallybox decode --protocol NAME` reads captures of: {names}.")
 
 
 def _overview() -> Iterator[str]:
@@ -75,11 +87,12 @@ def _area(area: str) -> Iterator[str]:
         return
     yield f"## {TITLES[area]}"
     yield ""
+    shown: dict[Rows, str] = {}
     for driver in drivers:
-        yield from _driver(driver)
+        yield from _driver(driver, shown)
 
 
-def _driver(driver: Driver) -> Iterator[str]:
+def _driver(driver: Driver, shown: dict[Rows, str]) -> Iterator[str]:
     info = driver.info
     yield f"### `{info.name}`"
     yield ""
@@ -87,9 +100,20 @@ def _driver(driver: Driver) -> Iterator[str]:
     if info.unofficial:
         yield "The protocol was never published: a new firmware may change it without notice."
     yield ""
-    yield from (f"- {line}" for line in _facts(info))
+    for fact in _facts(info):
+        yield from _wrapped(fact, "- ")
     yield ""
-    yield from _settings(driver.settings)
+    rows = _rows(driver.settings)
+    same = shown.setdefault(rows, info.name)
+    if len(rows) > FEW and same != info.name:
+        yield f"Settings: those of [`{same}`](#{same})."
+        yield ""
+    else:
+        yield from _settings(driver.settings)
+
+
+def _rows(model: type[Settings]) -> Rows:
+    return tuple((name, _default(field), _cell(field.description or "")) for name, field in model.model_fields.items())
 
 
 def _settings(model: type[Settings]) -> Iterator[str]:
@@ -97,9 +121,15 @@ def _settings(model: type[Settings]) -> Iterator[str]:
         return
     yield "| setting | default | meaning |"
     yield "|---|---|---|"
-    for name, field in model.model_fields.items():
-        yield f"| `{name}` | {_default(field)} | {_cell(field.description or '')} |"
+    for name, default, meaning in _rows(model):
+        yield f"| `{name}` | {default} | {meaning} |"
     yield ""
+
+
+def _wrapped(text: str, mark: str = "") -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=mark, subsequent_indent=" " * len(mark), break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _facts(info: DriverInfo) -> Iterator[str]:
@@ -129,8 +159,16 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
     if isinstance(value, tuple | list):
-        return f"`{_cell(', '.join(str(part) for part in value))}`"
-    return f"`{_cell(repr(value)[1:-1] if isinstance(value, str) else str(value))}`"
+        return f"`{_cell(', '.join(_written(part) for part in value))}`"
+    return f"`{_cell(_written(value))}`"
+
+
+def _written(value: object) -> str:
+    """As in a configuration, where it is no plain word or number."""
+    if isinstance(value, BaseModel):
+        fields = value.model_dump(mode="json", exclude_defaults=True)
+        return "{ " + ", ".join(f'{name} = "{field}"' for name, field in fields.items()) + " }"
+    return repr(value)[1:-1] if isinstance(value, str) else str(value)
 
 
 def _cell(text: str) -> str:

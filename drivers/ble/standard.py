@@ -105,7 +105,7 @@ WEIGHT_SCALE = _driver(
         models=("Scales with the Bluetooth Weight Scale service 0x181D", "Detecto scales with Bluetooth (weight below zero)"),
         sources=("Bluetooth SIG Weight Scale Service 1.0.1, 3.1 and 3.2", f"{SUPPLEMENT} (Weight Measurement)"),
         notes=(
-            "The scale tells a finished weighing: there is no stability flag, no tare and no live weight.",
+            "The scale sends finished weighings: there is no stability flag, no tare and no live weight.",
             "Many of these scales switch Bluetooth off between two weighings: the link is then lost and comes back by itself.",
         ),
     ),
@@ -135,7 +135,7 @@ ENVIRONMENT = _driver(
         models=("Sensors with the Bluetooth Environmental Sensing service 0x181A",),
         sources=("Bluetooth SIG Environmental Sensing Service 1.0.1, 3.1", f"{SUPPLEMENT} (Temperature, Humidity, Pressure)"),
         modes=(Mode.POLL, Mode.AUTOPRINT),
-        notes=("A sensor that lacks one of the three quantities is told once and used for the others.",),
+        notes=("Where a sensor lacks one of the three quantities this is noted once, and the others are read.",),
     ),
 )
 

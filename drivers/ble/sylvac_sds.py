@@ -163,7 +163,7 @@ DRIVER = Driver(
         modes=(Mode.STREAM, Mode.AUTOPRINT),
         tier=Tier.NONE,
         notes=(
-            "The instrument tells unit and resolution itself; a change at its keys is followed.",
+            "The instrument sends its unit and resolution; a change at its keys is followed.",
             "One connection only: the maker's app on a phone keeps the box out.",
             "Nothing says whether the tip is at rest.",
         ),

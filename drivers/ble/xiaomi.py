@@ -136,7 +136,7 @@ def _decode_v2(capture: bytes, values: Mapping[str, object]) -> Sequence[Decoded
 
 
 NOTES = (
-    "The same weighing is advertised many times; it counts once, told by its whole content with the time stamp.",
+    "The same weighing is advertised many times; it counts once, known by its whole content with the time stamp.",
     "When the load is taken off, the last weighing is said again: that reading is marked as removed and is none of its own.",
     "A scale set to jin (catty) is refused: set it to kilograms or pounds.",
 )

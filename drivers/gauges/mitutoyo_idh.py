@@ -65,7 +65,7 @@ class IdhSettings(GaugeSettings):
         default=0,
         ge=0,
         le=99,
-        description="Identifier set at the indicator; 0 speaks to whatever is connected, and others' answers are refused else.",
+        description="Identifier set at the indicator; 0 asks whatever is connected, any other number that indicator alone.",
     )
 
 

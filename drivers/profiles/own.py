@@ -23,7 +23,9 @@ class OwnSettings(Settings):
     long as the reading is, whatever becomes of the file."""
 
     file: str = Field(
-        default="", max_length=4096, description="Path of the profile; the worked example of the manual when left out."
+        default="",
+        max_length=4096,
+        description="Path of the profile; without it and without `text` the worked example is read, which fits no device.",
     )
     text: str = Field(default="", description="The profile itself; read from the file when left out.")
     interval_ms: int | None = Field(

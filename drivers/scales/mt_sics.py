@@ -91,7 +91,7 @@ class MtSicsSettings(Settings):
         default="poll",
         description="`poll` sends SI and waits for the answer; `stream` sends SIR once, and again after 1.5 s of silence.",
     )
-    interval_ms: int = Field(default=100, ge=20, le=60_000, description="Pause between two questions.")
+    interval_ms: int = Field(default=100, ge=20, le=60_000, description="Pause between two questions, in milliseconds.")
     end_of_line: Literal["crlf", "lf", "cr"] = Field(
         default="crlf", description="`crlf` and `lf` both end a line at LF; `cr` is for devices whose menu says CR."
     )

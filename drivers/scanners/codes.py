@@ -48,7 +48,7 @@ class CodeSettings(Settings):
         "Unset: it is taken where it is seen. False: text that looks like one is text.",
     )
     no_read: str | tuple[str, ...] = Field(
-        default=DEFAULT_NO_READ, description="What the reader sends when it was triggered and saw nothing."
+        default=DEFAULT_NO_READ, description="What the reader sends when its trigger was pulled and it read nothing."
     )
     separators: str | tuple[str, ...] = Field(default=(), description="Characters that the reader sends in place of GS.")
     lenient_separators: bool = Field(default=False, description="Whether several GS in a row count as one.")
@@ -65,7 +65,9 @@ class CodeSettings(Settings):
         default=None, description="The one layout of numbers with prefix 2, as 21IIIIIWWWWWC (see `layouts` for several)."
     )
     decimals: int = Field(default=3, ge=0, le=6, description="How many digits of the measure in `layout` are decimals.")
-    currency: str | None = Field(default=None, pattern="^[A-Z]{3}$", description="Of prices where no layout says; else ILS.")
+    currency: str | None = Field(
+        default=None, pattern="^[A-Z]{3}$", description="Currency of prices where no layout names one; ILS when left out."
+    )
     layouts: tuple[RcnLayout, ...] = Field(
         default=(),
         max_length=MAX_LAYOUTS,

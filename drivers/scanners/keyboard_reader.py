@@ -48,7 +48,7 @@ class KeyboardSettings(CodeSettings):
     scanner_layout: LayoutName = Field(default="us", description="Keyboard layout to which the reader is set; us is best.")
     caps_lock: bool | None = Field(
         default=None,
-        description="Whether the reader turns capitals round because it believes Caps Lock is on; unset: as its light says.",
+        description="Whether the reader swaps capitals and small letters, taking Caps Lock for on; unset: as its light says.",
     )
     separator_keys: tuple[str, ...] = Field(
         default=("KEY_F8",),
@@ -191,7 +191,7 @@ DRIVER = Driver(
         kinds=frozenset({Kind.CODE}),
         transports=("evdev",),
         models=(
-            "Any reader that is a USB or Bluetooth keyboard to the machine: Honeywell, Zebra, Datalogic, Newland, Inateck...",
+            "Any reader that is a USB or Bluetooth keyboard to the machine: Honeywell, Zebra, Datalogic, Newland, Inateck",
         ),
         sources=(
             "Linux kernel: include/uapi/linux/input-event-codes.h; Documentation/input/event-codes.rst",

@@ -36,5 +36,5 @@ def known_encoding(name: str) -> str:
 TextEncoding = Annotated[
     str,
     AfterValidator(known_encoding),
-    Field(description="How the reader encodes text: utf-8, iso-8859-8 and cp1255 for Hebrew, iso-8859-1..."),
+    Field(description="How the reader encodes text: utf-8, iso-8859-8 or cp1255 for Hebrew, iso-8859-1 and others."),
 ]

@@ -50,7 +50,9 @@ class ModbusSettings(Settings):
     """Where the line is and how it is set. With `host` it is a TCP connection, else a serial port."""
 
     host: str | None = Field(default=None, min_length=1, max_length=253, description="Address of the device or gateway.")
-    port: int | str = Field(default=502, description="TCP port beside `host`, else the serial port such as /dev/ttyUSB0.")
+    port: int | str = Field(
+        default=502, description="TCP port beside `host`, else the serial port, best below /dev/serial/by-id."
+    )
     framing: Literal["tcp", "rtu"] | None = Field(
         default=None, description="`rtu` for a serial device server that passes RTU frames over TCP."
     )

@@ -123,7 +123,7 @@ class AdamAzextraSettings(AskedSettings):
         default=5000,
         ge=2000,
         le=60_000,
-        description="Pause between two questions, in milliseconds; the scale beeps when it has told a weight before.",
+        description="Pause between two questions, in milliseconds; the scale beeps when asked for the same weight again.",
     )
 
 
@@ -161,7 +161,7 @@ AZEXTRA = line_driver(
         modes=(Mode.POLL,),
         notes=(
             "The scale answers only a new weight that is not zero and at rest, so its silence is no fault.",
-            "It beeps each time that it is asked for a weight which it has told before: leave the pause long.",
+            "It beeps each time that it is asked for the same weight again: leave the pause long.",
         ),
     ),
     AdamAzextraSettings,

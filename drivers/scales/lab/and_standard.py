@@ -154,9 +154,9 @@ DRIVER = line_driver(
         ),
         notes=(
             "The menu also offers the formats DP, KF, MT, NU and CSV: set `A&D standard` (type 0).",
-            "Switch the answers on (erCd 1) and set `acknowledge`, so that a refused zero or tare is told.",
+            "Switch the answers on (erCd 1) and set `acknowledge`, so that a refused zero or tare is seen.",
             "On the USB port of newer balances choose the virtual COM port; `quick USB` types the number like a keyboard.",
-            "Weights in tola, tael, momme and mesghal are told and not used: they have no agreed unit code.",
+            "Weights in tola, tael, momme and mesghal are refused: these units have no agreed code.",
         ),
     ),
     AndStandardSettings,

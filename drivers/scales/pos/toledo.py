@@ -81,7 +81,7 @@ CHANGES = frozenset({"zero", "tare", "preset_tare", "clear_tare"})
 _WEIGHT = re.compile(rb"\x02 *([0-9]{1,5}\.[0-9]{1,4})(N?)\r")
 """Always with its point: digits that have lost it would be a weight a thousand times as large."""
 
-MODELS_8217 = ("Mettler-Toledo 8217, Ariva, Viva and DIVA in 8217 mode", "Tills' scales with the Toledo 8217 protocol")
+MODELS_8217 = ("Mettler-Toledo 8217, Ariva, Viva and DIVA in 8217 mode", "Checkout scales with the Toledo 8217 protocol")
 
 
 @dataclass(frozen=True, slots=True)
