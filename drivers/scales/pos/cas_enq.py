@@ -70,10 +70,11 @@ def _follow(settings: CasEnqSettings, raw: bytes, awaited: str | None) -> Turn:
     if raw in REFUSALS:
         return Turn((Refused(_NAMES[raw], REFUSALS[raw], raw),), back_off=True)
     if settings.variant == "cas":
-        return Turn((_guarded(_cas_block, raw),)) if raw[:1] == SOH else Turn((stray(raw),), awaited=awaited)
+        whole = len(raw) == len(CAS_PARTS) and raw[:1] == SOH
+        return Turn((_guarded(_cas_block, raw),)) if whole else Turn((stray(raw),), awaited=awaited)
     if raw == CR:
         return Turn((Acknowledged(CONFIRMATION, raw),), confirmed=awaited == CONFIRMATION)
-    if raw[:1] != STX:
+    if raw[:1] != STX or len(raw) != len(ECR_PARTS):
         return Turn((stray(raw),), awaited=awaited)
     found = _guarded(partial(_ecr_block, settings), raw)
     if isinstance(found, Reading) and awaited == BLOCK:

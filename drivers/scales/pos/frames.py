@@ -60,6 +60,11 @@ class MarkedFrames:
         return raw
 
 
+def is_whole(measure: Measure, raw: bytes) -> bool:
+    """Whether these bytes are exactly one frame: what lies between two may begin like one that was cut off."""
+    return bool(raw) and measure(bytearray(raw), 0) == len(raw)
+
+
 def between(starts: bytes, ends: bytes, cap: int) -> Measure:
     """Frames from one of `starts` to the first of `ends`, at most `cap` bytes; a start inside says that the first was cut."""
 

@@ -36,6 +36,10 @@ MARKS = {"^": Flag.OVERLOAD, "_": Flag.UNDERLOAD, "-": Flag.NOT_ZEROED}
 """Some models fill the weight with these instead of leaving the line out."""
 
 _WEIGHT = re.compile(r"([-+ ]?[0-9 ]*[0-9.]*[0-9]) *([A-Za-z]{1,3})", re.ASCII)
+WIDTHS = range(6, 9)
+"""Characters of a weight with its point: six, in high resolution seven (SCP-01), and one more where a model sends a sign. A
+weight that has lost its point or one of its digits is narrower."""
+
 _COMPOUND = re.compile(r"([-+ ]?[0-9 ]*[0-9]) *[Ll][Bb] +([0-9]+(?:\.[0-9]+)?) *[Oo][Zz]", re.ASCII)
 _MARKED = re.compile(r"([\^_-])\1{3,7} *[A-Za-z ]{0,6}", re.ASCII)
 
@@ -131,6 +135,10 @@ def _amount(text: str) -> tuple[Decimal, str]:
         return ounces(compound[1], compound[2]), UNITS["oz"]
     if (fields := _WEIGHT.fullmatch(text.strip(" "))) is None:
         raise Unusable(f"not a weight with its unit: {clean(text, 24)!r}")
+    shown = fields[1].lstrip(" +-")
+    # Leading zeros fill the field; blanks may do it instead, and then count.
+    if len(shown if shown.startswith("0") else text[: text.index(fields[2])].rstrip(" ")) not in WIDTHS:
+        raise Unusable(f"a weight has {WIDTHS[0]} places or one more: a digit or the point is missing in {clean(text, 24)!r}")
     return number(fields[1]), unit_code(fields[2])
 
 

@@ -28,7 +28,7 @@ from drivers.api import (
     Tier,
 )
 from drivers.captures import CaptureFault, Decoder, frames, line_bytes, settings_of
-from drivers.scales.pos.frames import NO_FRAME, MarkedFrames, stray
+from drivers.scales.pos.frames import NO_FRAME, MarkedFrames, is_whole, stray
 from drivers.scales.pos.talking import talking
 from drivers.scales.pos.weights import UNITS, UnitName, Unusable, at_rest, digits_of, mass, number
 from drivers.settings import own_settings, read_settings
@@ -78,8 +78,8 @@ LETTERS = frozenset("WHZTCABEF")
 
 CHANGES = frozenset({"zero", "tare", "preset_tare", "clear_tare"})
 
-_WEIGHT = re.compile(rb"\x02 *([0-9]{1,5}\.[0-9]{1,4})(N?)\r")
-"""Always with its point: digits that have lost it would be a weight a thousand times as large."""
+_WEIGHT = re.compile(rb"\x02(?=[ 0-9.]{6,7}[N\r]) *([0-9]{1,5}\.[0-9]{1,4})(N?)\r")
+"""Six places, in high resolution seven, blanks included and always with the point: what has lost one is another weight."""
 
 MODELS_8217 = ("Mettler-Toledo 8217, Ariva, Viva and DIVA in 8217 mode", "Checkout scales with the Toledo 8217 protocol")
 
@@ -151,7 +151,7 @@ def measure(data: bytearray, at: int) -> int | None:
 
 def read_frame(dialect: _Dialect, raw: bytes, asked: str | None) -> Sequence[Decoded]:
     """One frame, or what lies between two. The answer to B looks like a status: `asked` tells them apart."""
-    if raw[0] != STX:
+    if raw[0] != STX or not is_whole(measure, raw):
         return [stray(raw)]
     try:
         return [_answer(dialect, raw, asked)]

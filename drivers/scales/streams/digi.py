@@ -19,9 +19,12 @@ MAX_LINE = 48
 STATES = {"\x00": Flag.STABLE, "\x01": Flag.MOTION}
 
 _FRAME = re.compile(
-    r"(?:(?P<state>[\x00\x01])\r)?0(?P<net>[-0 ][0-9 ,.]{6,7}|OV0{5,6})\r4(?P<tare>[-0 ][0-9 ,.]{6,7}|\?{7,8})\r\n", re.ASCII
+    r"(?:(?P<state>[\x00\x01])\r)?0(?P<net>[-0 ][0-9 ]{6}|(?=.{8}\r)[-0 ][0-9 ]*[,.][0-9]+|OV0{5,6})\r"
+    r"4(?P<tare>[-0 ][0-9 ]{6}|(?=.{8}\r)[-0 ][0-9 ]*[,.][0-9]+|\?{7,8})\r\n",
+    re.ASCII,
 )
-"""A field is a sign (- or 0) and digits. The header stands in front of each: without it a tail would look like a weight."""
+"""A field is a sign (- or 0), six digits and the point where there is one: a narrower one has lost a digit. The header stands
+in front of each: without it a tail would look like a weight."""
 
 
 def talk(settings: UnitlessSettings) -> Talk:
@@ -35,8 +38,11 @@ def talk(settings: UnitlessSettings) -> Talk:
         if match["net"].startswith("OV"):
             return Reading(Kind.MASS, None, None, frozenset({Flag.NET, Flag.OVERLOAD}), raw)
         flags = frozenset({Flag.NET} if state is None else {Flag.NET, state})
-        details = {"tare": plain(_field(match["tare"]))}
-        return Reading(Kind.MASS, _field(match["net"]), settings.code, flags, raw, details=details)
+        net, tare = _field(match["net"]), _field(match["tare"])
+        if net.as_tuple().exponent != tare.as_tuple().exponent:
+            raise Unusable("net and tare have their points in different places: one has lost its own")
+        details = {"tare": plain(tare)}
+        return Reading(Kind.MASS, net, settings.code, flags, raw, details=details)
 
     return Talk(framer=lambda: FrameBuffer(LINE_FEEDS, MAX_LINE), read=reader(parse), silence_ns=settings.silence_ns)
 

@@ -106,6 +106,7 @@ def _talk(settings: MtContinuousSettings, length: int) -> Talk:
         read=reader(lambda raw: _parse(raw, length, settings.checksum)),
         silence_ns=settings.silence_ns,
         commands=COMMANDS,
+        torn_first=False,
     )
 
 

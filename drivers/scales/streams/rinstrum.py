@@ -41,7 +41,12 @@ def talk(settings: UnitlessSettings) -> Talk:
             return Reading(Kind.MASS, None, None, frozenset({flag}), raw, details=details)
         return Reading(Kind.MASS, number(match["weight"], match["sign"]), settings.code, STATES[match["state"]], raw)
 
-    return Talk(framer=lambda: ShapeFramer(delimited(STX, ETX, LENGTH)), read=reader(parse), silence_ns=settings.silence_ns)
+    return Talk(
+        framer=lambda: ShapeFramer(delimited(STX, ETX, LENGTH)),
+        read=reader(parse),
+        silence_ns=settings.silence_ns,
+        torn_first=False,
+    )
 
 
 RINSTRUM = driver(
