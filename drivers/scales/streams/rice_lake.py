@@ -69,6 +69,7 @@ def talk(settings: StreamSettings) -> Talk:
         read=reader(_parse),
         silence_ns=settings.silence_ns,
         commands=_COMMANDS,
+        torn_first=False,
     )
 
 

@@ -58,6 +58,7 @@ def talk(settings: YaohuaFramesSettings) -> Talk:
         ask=_command(settings.address, LETTERS[settings.ask]) if settings.address is not None else None,
         interval_ns=settings.interval_ms * 1_000_000,
         silence_ns=None if polled else settings.silence_ns,
+        torn_first=False,
         commands={"handshake": Command(_command(settings.address or "A", "A"))},
     )
 
