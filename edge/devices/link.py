@@ -201,11 +201,12 @@ class DeviceLink:
             was_old, old = old, line is not None and line.overflowed
             if old and not was_old:
                 log.warning("backlog_dropped", device=self._name)
-            due_ns = codec.due_ns(self._clock.now_ns())
-            for decoded in codec.receive(data, self._clock.now_ns()):
+            now_ns = self._clock.now_ns()
+            due_ns = codec.due_ns(now_ns)
+            for decoded in codec.receive(data, now_ns):
                 if not (old and isinstance(decoded, Reading)):
                     await self._decoded(decoded)
-            sooner_ns = codec.due_ns(self._clock.now_ns())
+            sooner_ns = codec.due_ns(now_ns)
             # The other task sleeps until what was due before; it is woken only for what is due sooner.
             if sooner_ns is not None and (due_ns is None or sooner_ns < due_ns):
                 self._stirred.set()
@@ -245,7 +246,8 @@ class DeviceLink:
         match decoded:
             case Reading():
                 await self._owner.reading(decoded)
-                await self._ask_who()
+                if not self._asked_who:
+                    await self._ask_who()
             case Identity():
                 await self._identity(decoded)
             case Refused():
@@ -269,7 +271,7 @@ class DeviceLink:
 
     async def _ask_who(self) -> None:
         """Once per connection, as soon as the device has shown that it speaks."""
-        if not self._asked_who and self._open is not None:
+        if self._open is not None:
             self._asked_who = True
             await self.send(IDENTIFY)
 
