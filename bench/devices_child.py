@@ -1,4 +1,4 @@
-"""One side of `bench.devices`, in a process of its own: `hub` is the box's, `plain` the same reads by hand. Prints one JSON line."""
+"""One side of `bench.devices`, in a process of its own: `hub` is the box's, `plain` the same reads by hand; prints JSON."""
 
 import asyncio
 import json
@@ -44,15 +44,15 @@ async def hub(ports: list[str], modbus: int | None, counting: Counting) -> list[
         DeviceSettings(id=f"s{n}", driver="mt-sics", transport={"kind": "serial", "port": port}, settings={"mode": "stream"})
         for n, port in enumerate(ports)
     ]
-    for unit in range(1, 5) if modbus else ():
-        devices.append(
-            DeviceSettings(
-                id=f"m{unit}",
-                driver="modbus-laumas",
-                transport={"kind": "modbus", "host": "127.0.0.1", "port": modbus},
-                settings={"unit_id": unit, "interval_ms": round(POLL_S * 1000)},
-            )
+    devices += [
+        DeviceSettings(
+            id=f"m{unit}",
+            driver="modbus-laumas",
+            transport={"kind": "modbus", "host": "127.0.0.1", "port": modbus},
+            settings={"unit_id": unit, "interval_ms": round(POLL_S * 1000)},
         )
+        for unit in (range(1, 5) if modbus else ())
+    ]
     return _run_hub(devices, counting)
 
 
@@ -123,9 +123,7 @@ async def main() -> None:
     took = time.process_time() - before
     elapsed = time.monotonic() - wall
     print(
-        json.dumps(
-            {"cpu_s": took, "seconds": elapsed, "wakeups": _switches() - switches, "seen": counting.seen}
-        ),
+        json.dumps({"cpu_s": took, "seconds": elapsed, "wakeups": _switches() - switches, "seen": counting.seen}),
         flush=True,
     )
     for task in tasks:

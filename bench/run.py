@@ -13,6 +13,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import (
     capture,
+    codecs,
+    devices,
     drain,
     expressions,
     idle,
@@ -20,6 +22,7 @@ from bench import (
     journal,
     lag,
     latency,
+    modbus,
     objects,
     papers,
     peers,
@@ -38,6 +41,9 @@ PARTS: dict[str, Callable[[], list[dict[str, Any]]]] = {
     "wire": wire.run,
     "capture": capture.run,
     "lag": lag.run,
+    "codecs": codecs.run,
+    "devices": devices.run,
+    "modbus": modbus.run,
     "drain": drain.run,
     "ingest": ingest.run,
     "objects": objects.run,
