@@ -24,6 +24,7 @@ SLOW_COMMIT_US: Final = 500_000
 """A card that takes half a second to save is worn out or about to fail; operators wait for it at every press."""
 
 _LEVELS: Final[dict[Level, State]] = {Level.OK: "ok", Level.PRUNE: "ok", Level.SHED: "warn", Level.FULL: "bad"}
+_URGENCY: Final[dict[State, int]] = {"bad": 0, "warn": 1}
 _CLOCKS: Final[dict[str, State]] = {"ntp": "ok", "cloud": "ok", "rtc": "warn", "none": "warn"}
 
 
@@ -38,8 +39,8 @@ class Figure:
 
 
 def figures(health: BoxHealth, devices: list[DeviceFact], today: date, words: Words) -> list[Figure]:
-    """The page's figures in the order of a technician's questions: is it through, is it safe, is it well."""
-    return [
+    """What needs a person first, since a small panel shows six; else a technician's questions: is it through, safe, well."""
+    found = [
         _cloud(health, words),
         _waiting(health, words),
         _clock(health, words),
@@ -51,6 +52,7 @@ def figures(health: BoxHealth, devices: list[DeviceFact], today: date, words: Wo
         _memory(health, words),
         *(_device(device, words) for device in devices),
     ]
+    return sorted(found, key=lambda one: _URGENCY.get(one.state, len(_URGENCY)))
 
 
 def as_json(health: BoxHealth, devices: list[DeviceFact]) -> dict[str, Any]:

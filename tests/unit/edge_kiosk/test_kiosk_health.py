@@ -83,6 +83,14 @@ def test_every_figure_is_judged(name: str, health: BoxHealth, state: str, locale
     assert all(one.shown for one in found.values())
 
 
+def test_what_needs_a_person_comes_first_and_the_rest_keeps_its_order() -> None:
+    states = [one.state for one in figures(at(Level.SHED), DEVICES, TODAY, Words("en"))]
+    assert states[:2] == ["bad", "warn"]
+    assert not {"bad", "warn"} & set(states[2:])
+    names = [one.name for one in figures(WELL, DEVICES[:1], TODAY, Words("en"))]
+    assert (names[0], names[-1]) == ("cloud", "role.scale")
+
+
 class RefusingJournal(MemoryJournal):
     """A journal on a medium that can be filled."""
 
