@@ -3,6 +3,7 @@
 The measures are taken of a copy; the picture itself is never changed and never thrown away for what was found.
 """
 
+import struct
 from dataclasses import dataclass
 
 from PIL import ExifTags, Image, ImageFilter, ImageStat
@@ -68,8 +69,7 @@ def look_at(image: Image.Image, limits: Limits) -> Look:
     sharpness = float(ImageStat.Stat(edges).var[0])
     histogram, pixels = grey.histogram(), grey.width * grey.height
     dark, bright = sum(histogram[: DARK + 1]) / pixels, sum(histogram[BRIGHT:]) / pixels
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    orientation = orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+    orientation = _orientation(image)
     measured = (
         ("too_small", image.width * image.height < limits.min_pixels, str(image.width * image.height), str(limits.min_pixels)),
         ("blurred", sharpness < limits.min_sharpness, f"{sharpness:.1f}", f"{limits.min_sharpness:g}"),
@@ -79,3 +79,13 @@ def look_at(image: Image.Image, limits: Limits) -> Look:
     )
     findings = tuple(Finding(code, value, limit) for code, found, value, limit in measured if found)
     return Look(sharpness, dark, bright, orientation, findings)
+
+
+def _orientation(image: Image.Image) -> int:
+    """As EXIF says; upright where it says nothing that can be read."""
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except (SyntaxError, ValueError, TypeError, LookupError, OSError, struct.error):
+        # What Pillow makes of broken EXIF data. The picture beside them is as good as any.
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1

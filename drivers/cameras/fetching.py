@@ -4,7 +4,7 @@ The client's transport is used directly: the client itself writes every address 
 """
 
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urljoin, urlsplit
@@ -76,7 +76,7 @@ class Fetcher:
         """The answer to a GET, sent on within the same host. Raises LinkLost, NoAnswer, DeviceRefused or WireFault."""
         at = address
         for _ in range(MAX_REDIRECTS + 1):
-            async with self._exchange(httpx.Request("GET", self._fill(at), headers=HEADERS)) as response:
+            async with self._exchange(_request("GET", self._fill(at), HEADERS)) as response:
                 if response.status_code not in REDIRECTS:
                     yield self._answer(response, at)
                     return
@@ -86,14 +86,17 @@ class Fetcher:
     async def post(self, address: str, body: bytes, *, content_type: str, cap: int) -> tuple[int, bytes]:
         """Status and body of the answer to a POST; it is not sent on. Raises as `get`, and not for 400 or 500."""
         headers = HEADERS | {"content-type": content_type}
-        async with self._exchange(httpx.Request("POST", self._fill(address), content=body, headers=headers)) as response:
+        async with self._exchange(_request("POST", self._fill(address), headers, body)) as response:
             if response.status_code in {400, 500}:  # SOAP tells its faults so (SOAP 1.2 part 2, 7.5.1.2)
                 return response.status_code, await Answer(address, "", response.aiter_raw()).whole(cap)
             return response.status_code, await self._answer(response, address).whole(cap)
 
     def _sent_on(self, address: str, response: httpx.Response) -> str:
-        there = urljoin(self._fill(address), response.headers.get("location", ""))
-        before, after = urlsplit(self._fill(address)), urlsplit(there)
+        try:
+            there = urljoin(self._fill(address), response.headers.get("location", ""))
+            before, after = urlsplit(self._fill(address)), urlsplit(there)
+        except ValueError:
+            raise WireFault(f"{public(address)} sends on to what is no address") from None
         if after.hostname != before.hostname or after.scheme not in {before.scheme, "https"}:
             # Whoever stands there would be handed the sign-in.
             raise DeviceRefused(f"{public(address)} sends on to another host", code="redirect")
@@ -145,6 +148,16 @@ class Fetcher:
         response = await self._transport.handle_async_request(request)
         response.request = request
         return response
+
+
+def _request(method: str, address: str, headers: Mapping[str, str], content: bytes | None = None) -> httpx.Request:
+    """Raises WireFault for an address that nothing can be asked at; only a camera names one, ours are checked before."""
+    try:
+        # The port is looked at here because `public` reads it: httpx would take some that are none.
+        _ = urlsplit(address).port
+        return httpx.Request(method, address, headers=headers, content=content)
+    except (httpx.InvalidURL, ValueError):
+        raise WireFault("the camera names an address that is none") from None
 
 
 async def _spend(response: httpx.Response) -> None:

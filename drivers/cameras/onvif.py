@@ -87,8 +87,12 @@ def on_same_host(found: str, asked: str) -> str:
     """An address that a camera gave, at the host where it was asked.
 
     Behind a router cameras name an address of their own network; and a sign-in must not go wherever an answer says.
+    Raises WireFault for what is no address.
     """
-    there, here = urlsplit(found), urlsplit(asked)
+    try:
+        there, here = urlsplit(found), urlsplit(asked)
+    except ValueError:
+        raise WireFault("the camera names an address that is none") from None
     if there.scheme not in {"http", "https"} or here.scheme == "https":
         return urlunsplit((here.scheme, here.netloc, there.path, there.query, ""))
     if there.hostname == here.hostname:

@@ -16,6 +16,9 @@ MAX_PIXELS = 64_000_000
 
 FORMATS = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
+MEDIA = FORMATS | {"MPO": "image/jpeg"}
+"""By what Pillow calls an opened picture: MPO is a JPEG with more pictures behind the first (CIPA DC-007)."""
+
 QUALITY = 92
 """Of a frame that the box encodes itself: small print stays readable, at half the size of 98."""
 
@@ -42,7 +45,7 @@ def opened(picture: bytes, *, grey: bool = False) -> Image.Image:
 def still_of(picture: bytes, taken_from: str) -> Still:
     """Check what a camera sent and keep it as it came. Decodes it whole: call it in a thread. Raises WireFault."""
     image = opened(picture, grey=True)
-    media = FORMATS[image.format or "JPEG"]
+    media = MEDIA[image.format or "JPEG"]
     return Still(picture, media, taken_from, image.width, image.height, hashlib.sha256(picture).hexdigest())
 
 

@@ -303,3 +303,44 @@ async def test_camera_over_https_is_trusted_by_its_own_certificate_alone(tmp_pat
             await taking(address, user="", password_env=None)
     finally:
         listening.close()
+
+
+NO_ADDRESS = [
+    "http://[bad/x",
+    "//[::1",
+    "http://127.0.0.1:99999/",
+    "http://127.0.0.1:-5/",
+    "http://127.0.0.1:abc/x",
+    "/" + "a" * 65_537,
+    "/\x01",
+]
+
+
+@pytest.mark.parametrize("where", NO_ADDRESS)
+async def test_camera_that_sends_on_to_what_is_no_address_gives_no_picture(where: str) -> None:
+    serve, _ = answering(f"HTTP/1.1 302 Found\r\nContent-Length: 0\r\nLocation: {where}\r\n\r\n".encode("latin-1"))
+    async with server(serve) as at:
+        with pytest.raises(WireFault, match="address"):
+            await taking(f"http://{at}/")
+
+
+@pytest.mark.parametrize("where", [one for one in NO_ADDRESS if one.startswith("http") or len(one) > 100])
+async def test_onvif_camera_that_names_no_address_gives_no_picture(where: str) -> None:
+    media, schema = "http://www.onvif.org/ver10/media/wsdl", "http://www.onvif.org/ver10/schema"
+    body = (
+        f'<GetProfilesResponse xmlns="{media}"><Profiles token="a"/></GetProfilesResponse>'
+        f'<GetSnapshotUriResponse xmlns="{media}">'
+        f'<MediaUri><Uri xmlns="{schema}">{where}</Uri></MediaUri></GetSnapshotUriResponse>'
+    )
+    text = f'<s:Envelope xmlns:s="http://www.w3.org/2003/05/soap-envelope"><s:Body>{body}</s:Body></s:Envelope>'
+
+    async def with_body(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(head.lower().partition(b"content-length: ")[2].partition(b"\r")[0] or 0))
+            writer.write(f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n{text}".encode())
+            await writer.drain()
+
+    async with server(with_body) as at:
+        with pytest.raises(WireFault, match="address"):
+            await taking(f"http://{at}/onvif/device_service", "onvif")

@@ -39,6 +39,20 @@ def test_picture_is_kept_byte_for_byte(form: str, media: str) -> None:
     assert not still.encoded_here
 
 
+def test_jpeg_with_more_pictures_behind_it_is_a_jpeg() -> None:
+    picture = saved(chart(400, 300), "MPO", save_all=True, append_images=[chart(100, 100)])
+    still = still_of(picture, "x")
+    assert (still.media, still.width, still.height) == ("image/jpeg", 400, 300)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF:UserWarning", "ignore:Possibly corrupt EXIF:UserWarning")
+@pytest.mark.parametrize("exif", [b"MM\x00\x00\x00\x00\x00\x08", b"hello", b"MM\x00*\x00\x00\x00\x08\xff\xff"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_broken_notes_beside_a_picture_are_passed_over(form: str, exif: bytes) -> None:
+    picture = saved(chart(400, 300), form, exif=b"Exif\0\0" + exif)
+    assert look_at(opened(picture), Limits()).orientation == 1
+
+
 @pytest.mark.parametrize(
     "broken",
     [
