@@ -18,7 +18,7 @@ from drivers.cameras.api import Camera, CameraKind, Still, Surroundings
 from drivers.cameras.checks import Limits
 from drivers.cameras.login import public
 from drivers.cameras.offered import kind_of
-from drivers.settings import read_settings
+from drivers.settings import read_settings, without_secrets
 from edge.blobs.store import BlobFault
 from edge.cameras.taken import Seen, Taken, about_of, examine
 from edge.clock import Clock
@@ -216,7 +216,7 @@ def _hold(settings: CameraSettings, surroundings: Surroundings) -> _Held:
 
 
 def _description(held: _Held, clock: Clock) -> DeviceEntry:
-    own = held.own.model_dump(mode="json")
+    own = without_secrets(held.own)
     if isinstance(address := own.get("address"), str):
         own["address"] = public(address)
     used = {"kind": held.kind.name, "codes": held.settings.codes, "limits": held.limits.model_dump(mode="json"), **own}

@@ -14,7 +14,7 @@ import structlog
 from drivers import registry
 from drivers.api import Driver, Flag, Kind, Mode, Reading, Transport
 from drivers.api import SettingsFault as DriverSettingsFault
-from drivers.settings import read_settings
+from drivers.settings import read_settings, without_secrets
 from drivers.transports import Shared, make_transport
 from edge.clock import Clock
 from edge.devices.capture import Policy, policy_of
@@ -141,7 +141,7 @@ class DeviceHub:
 
     def _description(self, device: DeviceSettings) -> DeviceEntry:
         # With every default filled in: a later program's defaults may differ.
-        used = read_settings(self._drivers[device.id].settings, device.settings).model_dump(mode="json")
+        used = without_secrets(read_settings(self._drivers[device.id].settings, device.settings))
         identity = self._identities.get(device.id)
         return DeviceEntry(**self._clock.stamp(), device=device.id, driver=device.driver, settings=used, identity=identity)
 
@@ -174,6 +174,10 @@ class DeviceHub:
         why_not = refusal(live, self._clock.now_ns())
         if why_not or live.reading is None:
             raise TakeRefused(why_not or "no_data")
+        if device in self._once:
+            # What was sent once is weighed once: whoever takes it again has another item before them. It stays taken when the
+            # journal fails, which tells nobody whether it was kept.
+            self._outdated(device)
         return await self._capture(device, live.reading)
 
     async def command(self, device: str, name: str, argument: str | None = None) -> Answer:

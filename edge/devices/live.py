@@ -83,6 +83,7 @@ class Hub(Protocol):
     async def take(self, device: str) -> Captured:
         """Write the live reading to the journal; returns when it is durable. Raises TakeRefused or JournalFault.
 
-        Refused unless the link is up, the value is fresh, stable, and a number in range.
+        Refused unless the link is up, the value is fresh, stable, and a number in range; and when a device that sends each
+        weighing once has sent nothing since the last take.
         """
         ...

@@ -14,6 +14,7 @@ from drivers.scales.pos.frames import MarkedFrames, Measure, between, stray
 from drivers.scales.pos.handshake import Exchange, Handshake, Turn, shaking_hands
 from drivers.scales.pos.logon import LogOn
 from drivers.scales.pos.weights import UNITS, Unusable, mass, shifted
+from drivers.settings import SECRET
 from sync_protocol.wiretext import clean
 
 STX, ETX, EOT, ENQ, ACK, NAK, ESC = (bytes([code]) for code in (2, 3, 4, 5, 6, 21, 27))
@@ -74,9 +75,13 @@ class Dialog06Settings(Settings):
         default=None,
         pattern="^1[0-9A-Fa-f]{4}$",
         description="Generator polynomial for scales that demand a log-on, five hexadecimal digits from the scale's maker.",
+        json_schema_extra=SECRET,
     )
     logon_checksum: str = Field(
-        default="1234", pattern="^[0-9A-Fa-f]{4}$", description="Checksum with which the box logs on, four hexadecimal digits."
+        default="1234",
+        pattern="^[0-9A-Fa-f]{4}$",
+        description="Checksum with which the box logs on, four hexadecimal digits.",
+        json_schema_extra=SECRET,
     )
 
 

@@ -217,3 +217,28 @@ def test_entry_keeps_digits_and_says_what_the_device_said(
     entry = parse(entry_of(device(1), found, clock).data)
     assert {name: getattr(entry, name) for name in expected} == expected
     assert (entry.device, entry.driver, entry.mono_ns) == ("scale", "mt-sics", clock.now_ns())
+
+
+async def test_what_was_sent_once_is_taken_once(
+    peer: Any, memory: Any, clock: Any, device: Any, running: Any, until: Any
+) -> None:
+    hub = DeviceHub([device(peer.port, driver="mt-lab-print")], journal=memory, clock=clock)
+    async with running(hub):
+        await until(lambda: peer.opened)
+        peer.say("\r\n")  # a first line may have begun before anyone listened, and counts for nothing
+        for count in (1, 2):
+            peer.say("     N       0.3746 g   \r\n")
+            await until(lambda: rests(hub))
+            both = await asyncio.gather(hub.take("scale"), hub.take("scale"), return_exceptions=True)
+            assert [type(one).__name__ for one in both] == ["Captured", "TakeRefused"]
+            assert await why_not(hub) == "no_data"
+            assert len([entry for entry in memory.entries if entry.t == "reading"]) == count
+
+
+async def test_what_is_kept_of_a_device_holds_no_secret(memory: Any, clock: Any, device: Any) -> None:
+    settings = {"logon_polynomial": "1ABCD", "logon_checksum": "EF57"}
+    hub = DeviceHub([device(1, driver="dialog06", settings=settings)], journal=memory, clock=clock)
+    await hub.introduce()
+    (entry,) = memory.entries
+    assert entry.settings["dialog"] == "06"
+    assert not {"1ABCD", "EF57"} & {str(value) for value in entry.settings.values()}
