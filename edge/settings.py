@@ -201,6 +201,8 @@ def read(path: Path, *, relative_to: Path | None = None) -> BoxSettings:
             if isinstance(found.get(name), str):
                 found[name] = (relative_to or path.parent) / found[name]
         settings = BoxSettings(**found)
+    except RecursionError as exc:
+        raise SettingsFault(f"{path}: brackets within brackets, too deep to read") from exc
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, SettingsError) as exc:
         # A SettingsError names the variable that holds no JSON; it comes from the environment, where the file is not to blame.
         raise SettingsFault(f"{path}: {exc}") from exc

@@ -91,6 +91,8 @@ def password(settings: LoginSettings, environ: Mapping[str, str]) -> str:
     if settings.password_file is None:
         return ""
     try:
+        if settings.password_file.exists() and not settings.password_file.is_file():  # a pipe would be waited for
+            raise SettingsFault("password_file: it is no file", setting="password_file")
         with settings.password_file.open("rb") as file:
             content = file.read(MAX_SECRET + 1)
         if len(content) > MAX_SECRET:
@@ -98,7 +100,7 @@ def password(settings: LoginSettings, environ: Mapping[str, str]) -> str:
         return content.decode().partition("\n")[0].rstrip("\r")
     except OSError as exc:
         raise SettingsFault(f"password_file: {os.strerror(exc.errno or 0)}", setting="password_file") from exc
-    except UnicodeDecodeError as exc:
+    except ValueError as exc:  # also a zero character in the path
         raise SettingsFault("password_file: not UTF-8", setting="password_file") from exc
 
 

@@ -153,13 +153,17 @@ def _kind_of(unit: str | None) -> Kind:
 
 
 def _load(path: Path) -> MapFile:
+    if path.exists() and not path.is_file():  # a pipe or a terminal would be waited for
+        raise SettingsFault(f"map_file: {path} is no file", setting="map_file")
     try:
         with path.open("rb") as file:
             text = file.read(MAX_MAP_FILE + 1)
         if len(text) > MAX_MAP_FILE:
             raise SettingsFault(f"map_file: {path} is longer than {MAX_MAP_FILE} bytes", setting="map_file")
         values = tomllib.loads(text.decode(), parse_float=Decimal)
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+    except RecursionError as exc:
+        raise SettingsFault(f"map_file: {path}: brackets within brackets, too deep to read", setting="map_file") from exc
+    except (OSError, tomllib.TOMLDecodeError, ValueError) as exc:  # ValueError: no UTF-8, or a zero character in the path
         raise SettingsFault(f"map_file: {path}: {exc}", setting="map_file") from exc
     return read_map_file(values)
 

@@ -34,9 +34,13 @@ class Loaded:
 def read_text(path: Path) -> str:
     """The text of a profile's file. Raises ProfileFault."""
     try:
-        data = path.read_bytes()
-    except OSError as exc:
-        raise ProfileFault(f"{path}: cannot be read: {exc.strerror or exc}", setting="file") from exc
+        if path.exists() and not path.is_file():  # a pipe or a terminal would be waited for
+            raise ProfileFault(f"{path}: cannot be read: it is no file", setting="file")
+        with path.open("rb") as file:
+            data = file.read(MAX_TEXT + 1)
+    except (OSError, ValueError) as exc:  # ValueError: a zero character in the path
+        why = exc.strerror if isinstance(exc, OSError) else None
+        raise ProfileFault(f"{path}: cannot be read: {why or exc}", setting="file") from exc
     if len(data) > MAX_TEXT:
         raise ProfileFault(f"{path}: a profile has at most {MAX_TEXT} bytes", setting="file")
     try:
@@ -50,6 +54,8 @@ def load(text: str, origin: str) -> Loaded:
     try:
         profile = Profile.model_validate(tomllib.loads(text))
         rules = Rules.of(profile)
+    except RecursionError as exc:
+        raise ProfileFault(f"{origin}: brackets within brackets, too deep to read") from exc
     except tomllib.TOMLDecodeError as exc:
         raise ProfileFault(f"{origin}: not TOML: {exc}. Texts with a backslash go into single quotes: '[0-9]+'") from exc
     except ValidationError as exc:

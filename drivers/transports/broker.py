@@ -143,11 +143,23 @@ class BrokerLink:
         if wanted.password_file is None:
             return None
         try:
-            with Path(wanted.password_file).open("rb") as file:
-                return file.read(MAX_PASSWORD).decode().rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else "it is not UTF-8"
-            raise LinkLost(f"{wanted.password_file}, which is to hold the broker's password, cannot be read: {reason}") from exc
+            return _one_line(Path(wanted.password_file))
+        except (OSError, ValueError) as exc:
+            reason = exc.strerror if isinstance(exc, OSError) else None
+            told = reason or "it is not one line of UTF-8"
+            raise LinkLost(f"{wanted.password_file}, which is to hold the broker's password, cannot be read: {told}") from None
+
+
+def _one_line(path: Path) -> str:
+    """What a file of one line holds; a key of the box's must not reach a broker by mistake. Raises OSError or ValueError."""
+    if path.exists() and not path.is_file():  # a pipe or a terminal would be waited for
+        raise ValueError("no file")
+    with path.open("rb") as file:
+        data = file.read(MAX_PASSWORD + 1)
+    text = data.decode().rstrip("\r\n")
+    if len(data) > MAX_PASSWORD or not text.isprintable():
+        raise ValueError("more than one line")
+    return text
 
 
 def make(settings: Mapping[str, object], shared: Shared) -> Transport:

@@ -1,6 +1,7 @@
 """Devices behind a real Mosquitto: topics, messages that it kept, one connection for several devices, and its loss."""
 
 import asyncio
+import os
 import shutil
 import subprocess
 import time
@@ -261,3 +262,19 @@ def test_settings_that_do_not_fit_are_refused(settings: dict[str, Any], setting:
     with pytest.raises(SettingsFault) as caught:
         make_transport("mqtt", {"host": "h", "topics": ["a"]} | settings)
     assert setting is None or str(caught.value.setting).startswith(setting)
+
+
+@pytest.mark.parametrize("kind", ["a key", "a pipe", "much"])
+async def test_file_that_holds_no_password_is_not_sent_to_a_broker(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "file"
+    match kind:
+        case "a key":
+            file.write_text("-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----\n")
+        case "a pipe":
+            os.mkfifo(file)
+        case _:
+            file.write_text("x" * 5000)
+    login = {"user": "box", "password_file": str(file)}
+    with pytest.raises(LinkLost, match="hold the broker's password") as caught:
+        await make_transport("mqtt", {"host": "127.0.0.1", "port": 1, "topics": ["a"]} | login).open()
+    assert "MC4CAQ" not in str(caught.value)

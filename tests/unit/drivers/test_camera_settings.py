@@ -1,6 +1,7 @@
 """Where cameras are, how the box signs in, and what of that may be seen; XML of strangers."""
 
 import base64
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,6 +87,10 @@ def test_password_that_cannot_be_read_names_the_setting(tmp_path: Path, content:
     with pytest.raises(SettingsFault) as caught:
         password(LoginSettings(user="viewer", password_file=file), {})
     assert caught.value.setting == "password_file"
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)  # opening one waits for somebody who writes
+    with pytest.raises(SettingsFault):
+        password(LoginSettings(user="viewer", password_file=pipe), {})
     with pytest.raises(SettingsFault):
         password(LoginSettings(user="viewer", password_env="CAM"), {})
 

@@ -1,6 +1,7 @@
 """Modbus: numbers in registers, frames, maps, and the conversation with one device."""
 
 import math
+import os
 import struct
 from collections.abc import Mapping
 from decimal import Decimal
@@ -233,7 +234,11 @@ def test_a_map_of_ones_own_is_used_from_a_table_and_from_a_file(tmp_path: Path) 
     assert [item.value for item in driver.decode(frame, {"map_file": str(file)}) if isinstance(item, Reading)] == [
         Decimal("21.5")
     ]
-    for values in ({"map_file": str(tmp_path / "none.toml")}, {"map": GOOD, "map_file": str(file)}):
+    deep, pipe = tmp_path / "deep.toml", tmp_path / "pipe.toml"
+    deep.write_text(f"a = {'[' * 50_000}")
+    os.mkfifo(pipe)
+    bad = [{"map_file": str(path)} for path in (tmp_path / "none.toml", tmp_path, deep, pipe, "a\0b")]
+    for values in (*bad, {"map": GOOD, "map_file": str(file)}):
         with pytest.raises(SettingsFault):
             driver.decode(frame, values)
 

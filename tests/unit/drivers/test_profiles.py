@@ -369,6 +369,13 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
             path.write_bytes(content)
         with pytest.raises(ProfileFault, match=told):
             read_text(path)
+    pipe = tmp_path / "pipe.toml"
+    os.mkfifo(pipe)  # opening one waits for somebody who writes
+    for path in (tmp_path, pipe, Path("a\0b")):
+        with pytest.raises(ProfileFault, match="cannot be read"):
+            read_text(path)
+    with pytest.raises(ProfileFault, match="too deep"):
+        load(f"a = {'[' * 10_000}", "x.toml")
 
 
 def test_own_profile_travels_with_its_settings(tmp_path: Path) -> None:

@@ -47,6 +47,7 @@ def test_new_configuration_waits_and_is_taken_at_the_next_start(config: Path) ->
     [
         (("station =", "sation ="), "station"),
         (("[[devices]]", "[[devices"), "config.toml"),
+        (("[[devices]]", f"deep = {'[' * 50_000}\n[[devices]]"), "config.toml.*too deep"),
         (("mt-sics", "mt-sicks"), "scale-1"),
         (('host = "127.0.0.1", ', ""), "scale-1"),
         (('"box"', '"elsewhere"'), "data_dir"),
