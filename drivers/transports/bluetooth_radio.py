@@ -58,7 +58,8 @@ class Radio:
             self._listeners.append(heard)
             try:
                 await self._start()
-            except LinkLost:
+            except BaseException:
+                # Also when it is cancelled: one who listens no more must not be handed a device.
                 self._listeners.remove(heard)
                 raise
 
@@ -100,7 +101,8 @@ class Radio:
             async with asyncio.timeout(timeout_s):
                 return await found
         except TimeoutError:
-            return None
+            # It may be heard in the very turn in which the time is over: then it is taken, and belongs to the caller.
+            return found.result() if found.done() and not found.cancelled() else None
         except BaseException:
             if found.done() and not found.cancelled():
                 self.give_back(found.result().address)
