@@ -108,7 +108,10 @@ class Line:
             raise LinkLost(f"{wanted.where} cannot be opened or does not answer")
         client.ctx.comm_params.timeout_connect = wanted.timeout_s
         if wanted.host is not None and client.ctx.transport is not None:
-            _tune(client.ctx.transport.get_extra_info("socket"))
+            try:
+                _tune(client.ctx.transport.get_extra_info("socket"))
+            except OSError as exc:  # closed again by the other side
+                raise LinkLost(f"{wanted.where} cannot be opened: {exc}") from exc
 
     async def close(self) -> None:
         """Never raises; whoever waits gets LinkLost."""

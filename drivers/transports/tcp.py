@@ -52,8 +52,12 @@ class TcpLink:
         # UnicodeError: a host name that IDNA refuses.
         except (OSError, TimeoutError, UnicodeError) as exc:
             raise LinkLost(f"{self._where()} cannot be reached: {exc or 'no answer'}") from exc
-        _tune(streams[1].get_extra_info("socket"))
         self._streams = streams
+        try:
+            _tune(streams[1].get_extra_info("socket"))
+        except OSError as exc:  # closed again by the other side
+            await self.close()
+            raise LinkLost(f"{self._where()} cannot be reached: {exc}") from exc
 
     async def read(self) -> bytes:
         """At least one byte. Raises LinkLost when the other side closed, reset, or stopped answering keep-alive."""
