@@ -3,17 +3,21 @@
 Source: Linux kernel documentation, hid/hidraw.rst; linux/hidraw.h for the ioctl.
 """
 
+import asyncio
 import fcntl
 import os
 from collections.abc import Mapping
+from typing import Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from drivers.api import LinkLost, Settings, Transport
 from drivers.envelope import EnvelopeBuffer, Message
 from drivers.settings import read_settings
 from drivers.transports.descriptor import Descriptor
+from drivers.transports import usb
 from drivers.transports.shared import Shared
+from drivers.transports.usb import UsbMatch
 
 REPORT = "report"
 """Origin of what the device reports, and of output reports for it. The payload begins with the report's id where the device
@@ -33,11 +37,24 @@ MAX_FEATURE = 4096
 
 
 class HidRawSettings(Settings):
-    """Where the device is."""
+    """Where the device is: `path`, or `usb` for the device wherever its node is now. udev makes no lasting links of its own."""
 
-    path: str = Field(
-        min_length=1, max_length=4096, description="The device's node, as /dev/hidraw0 or a link of udev's to it."
+    path: str | None = Field(
+        default=None, min_length=1, max_length=4096, description="A link of your own udev rule to the device's node."
     )
+    usb: UsbMatch | None = Field(
+        default=None, description="The USB device instead of a path: `serial`, or `path` for the USB socket; `vid`, `pid`."
+    )
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.path is None) == (self.usb is None):
+            raise ValueError("either path or usb is needed")
+        return self
+
+    def where(self) -> str:
+        """The device in words."""
+        return self.path or f"usb {self.usb}"
 
 
 class HidRaw:
@@ -48,9 +65,11 @@ class HidRaw:
         self._device: Descriptor | None = None
 
     async def open(self) -> None:
-        """Open by path, so that a device plugged in again is found under its link. Raises LinkLost."""
+        """Open where it is now, so that a device plugged in again is found. Raises LinkLost."""
         if self._device is None:
-            self._device = Descriptor.opened(self._settings.path, os.O_RDWR)
+            wanted = self._settings
+            path = wanted.path if wanted.usb is None else await asyncio.to_thread(usb.find, "hidraw", wanted.usb)
+            self._device = Descriptor.opened(str(path), os.O_RDWR)
 
     async def read(self) -> bytes:
         """One report in its envelope. Raises LinkLost when the device is gone."""
@@ -65,9 +84,9 @@ class HidRaw:
                 case Message(origin="report", payload=payload):
                     await device.write(payload, WRITE_TIMEOUT_S)
                 case Message(origin="feature", payload=payload) if len(payload) <= MAX_FEATURE:
-                    _set_feature(device, payload, self._settings.path)
+                    _set_feature(device, payload, self._settings.where())
                 case _:
-                    raise LinkLost(f"{self._settings.path} takes reports only")
+                    raise LinkLost(f"{self._settings.where()} takes reports only")
 
     async def close(self) -> None:
         """Never raises; a reader that waits meanwhile gets LinkLost."""
@@ -77,7 +96,7 @@ class HidRaw:
 
     def _opened(self) -> Descriptor:
         if self._device is None:
-            raise LinkLost(f"{self._settings.path} is not open")
+            raise LinkLost(f"{self._settings.where()} is not open")
         return self._device
 
 

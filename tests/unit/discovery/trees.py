@@ -22,6 +22,20 @@ def tree(*adapters: Adapter) -> str:
     )
 
 
+def hid_scales(*sockets: str) -> str:
+    """Equal USB HID scales without serial numbers; the first has /dev/hidraw0."""
+    parts = [tree()]
+    for number, path in enumerate(sockets):
+        usb = f"/devices/pci/usb1/{path}"
+        parts.append(
+            f"P: {usb}\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_device\nA: idVendor=0922\\n\nA: idProduct=8003\\n\n\n"
+            f"P: {usb}/{path}:1.0\nE: SUBSYSTEM=usb\nE: DEVTYPE=usb_interface\nA: bInterfaceNumber=00\\n\n\n"
+            f"P: {usb}/{path}:1.0/0003:0922:8003.000{number}/hidraw/hidraw{number}\nN: hidraw{number}\n"
+            f"E: DEVNAME=/dev/hidraw{number}\nE: SUBSYSTEM=hidraw\n"
+        )
+    return "\n".join(parts)
+
+
 def _adapter(one: Adapter) -> str:
     usb = f"/devices/pci/usb1/{one.path}"
     serial = f"A: serial={one.serial}\\n\n" if one.serial else ""
