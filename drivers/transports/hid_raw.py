@@ -14,8 +14,8 @@ from pydantic import Field, model_validator
 from drivers.api import LinkLost, Settings, Transport
 from drivers.envelope import EnvelopeBuffer, Message
 from drivers.settings import read_settings
-from drivers.transports.descriptor import Descriptor
 from drivers.transports import usb
+from drivers.transports.descriptor import Descriptor
 from drivers.transports.shared import Shared
 from drivers.transports.usb import UsbMatch
 

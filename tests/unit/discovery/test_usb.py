@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from drivers.transports.usb import UsbMatch
-from tests.unit.discovery.trees import Adapter, tree
+from tests.unit.discovery.trees import Adapter, hid_scales, tree
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -31,11 +31,11 @@ except LinkLost as lost:
 """
 
 
-def under(tmp_path: Path, adapters: list[Adapter], program: str, *args: str) -> str:
+def under(tmp_path: Path, adapters: list[Adapter] | str, program: str, *args: str) -> str:
     if shutil.which("umockdev-run") is None:
         pytest.skip("umockdev is not installed")
     described = tmp_path / "tree.umockdev"
-    described.write_text(tree(*adapters), encoding="utf-8")
+    described.write_text(adapters if isinstance(adapters, str) else tree(*adapters), encoding="utf-8")
     done = subprocess.run(
         ["umockdev-run", "-d", str(described), "--", sys.executable, "-c", program, *args],
         capture_output=True, text=True, check=False, timeout=60, cwd=ROOT,
@@ -101,6 +101,13 @@ def test_what_is_not_there_and_what_is_there_instead_is_said(tmp_path: Path) -> 
 def test_what_is_remembered_is_remembered_of_an_adapter_in_a_socket(tmp_path: Path) -> None:
     keys = [listed(tmp_path, one)[0][3] for one in (FTDI, Adapter("1-1.3"), Adapter("1-1.2"))]
     assert len(set(keys)) == 3
+
+
+def test_usb_scales_without_serial_numbers_are_bound_to_their_sockets(tmp_path: Path) -> None:
+    program = FIND.replace('"tty"', '"hidraw"')
+    for first, second, node in (("1-1.2", "1-1.4", "/dev/hidraw1"), ("1-1.4", "1-1.2", "/dev/hidraw0")):
+        wanted = json.dumps({"vid": "0922", "pid": "8003", "path": "1-1.4"})
+        assert under(tmp_path, hid_scales(first, second), program, wanted) == node
 
 
 @pytest.mark.parametrize(
