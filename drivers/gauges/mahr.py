@@ -23,10 +23,11 @@ ENDS = (b"\r", b"\n", b";")
 """CR ends an answer, semicolons part its features; newer ones put LF behind."""
 
 _FEATURE = re.compile(
-    r"(?:(?P<feature>[1-9]) )?(?P<digits>[+-]?[0-9]{1,6}(?:\.[0-9]{1,6})?) ?(?P<unit>mm|um|\xb5m|inch|in|deg|rad)?"
+    r"(?:(?P<feature>[1-9]) )?(?P<digits>[+-][0-9]{1,6}(?:\.[0-9]{1,6})?) ?(?P<unit>mm|um|\xb5m|inch|in|deg|rad)?"
     r"(?: (?P<mark>[<=>])(?: (?P<warning>[<=>]))?)?",
     re.ASCII,
 )
+"""Always with its sign: digits without it are the tail of a value, or of an error (`ERR6`)."""
 _ANGLE = re.compile(r"(?:[1-9] )?[+-]?[0-9]{1,3}:[0-9]{2}:[0-9]{2} ?dms(?: [<=>]){0,2}", re.ASCII)
 _ERROR = re.compile(r"(?:([1-9]) )?(ERR[0-9]{1,2})", re.ASCII)
 

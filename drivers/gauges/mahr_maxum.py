@@ -24,7 +24,7 @@ LIMITS = {"O": "over", "0": "over", "U": "under"}
 """Letter of an exceeded tolerance limit; the manual prints the upper one as a zero."""
 
 _LINE = re.compile(
-    r"(?P<mode>[AMLTamlt ])(?P<sign>[+ -]) ?(?P<digits>[0-9 ]{0,3}\.?[0-9]{1,5}) ?(?P<unit>[MI])(?P<limit>[O0U]?) *", re.ASCII
+    r"(?P<mode>[AMLTamlt ])(?P<sign>[+ -]) ?(?P<digits>[0-9 ]{0,3}\.[0-9]{1,5}) ?(?P<unit>[MI])(?P<limit>[O0U]?) *", re.ASCII
 )
 
 

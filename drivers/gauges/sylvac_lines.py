@@ -39,7 +39,8 @@ COMMANDS = {
 ASKING = {"identify": b"ID?\r", "mode": b"MOD?\r", "battery": b"BAT?\r", "settings": b"SET?\r"}
 """Questions for texts."""
 
-_VALUE = re.compile(r"(?P<digits>[+ -]?[0-9]{1,5}(?:\.[0-9]{1,6})?) ?(?P<mark>[<=>]?)", re.ASCII)
+_VALUE = re.compile(r"(?P<digits>[+ -][0-9]{1,5}(?:\.[0-9]{1,6})?) ?(?P<mark>[<=>]?)", re.ASCII)
+"""The first column is the sign's: digits without it are the tail of a value, or of an error (`ERR0`)."""
 _PRINTABLE = re.compile(r"[ -~]{1,60}", re.ASCII)
 _IDENTITY = re.compile(r"(?:SY|SYLVAC)[ -~]{0,40}", re.ASCII)
 

@@ -31,8 +31,11 @@ LABELS: dict[str, tuple[Flag, ...]] = {
 """What stands in front of a value, in lower case (CPWplus p. 14; CBC p. 17; PGL p. 27)."""
 
 _LABELLED = re.compile(
-    rf"(?P<label>[A-Za-z]+(?: [Ww]t)?)?[.:]? *+(?P<sign>[+-]?) *+(?P<digits>{NUMBER}) *+(?P<unit>[A-Za-z%]{{1,3}}) *", re.ASCII
+    rf"(?:(?P<label>[A-Za-z]+(?: [Ww]t)?)[.:]?)? *+(?P<sign>[+-]?) *+(?P<digits>{NUMBER}) *+(?P<unit>[A-Za-z%]{{1,3}}) *",
+    re.ASCII,
 )
+"""A point is a label's end behind a label only: in front of digits it says that those before it are missing."""
+
 _OTHER = re.compile(r"(?:Unit [Ww]t|ID|ID no|Serial no|No|Wt|Date|DATE|Time|TIME)\b.*")
 """Lines of a block that are no weight on the pan: unit weight, number of a weighing, date and time."""
 
@@ -44,7 +47,8 @@ _FAULTS = {
 """PGL p. 28."""
 
 
-def _labelled(text: str, raw: bytes, *, stable: bool) -> Decoded:
+def _labelled(text: str, raw: bytes, *, stable: bool, bare: bool = True) -> Decoded:
+    """`bare`: whether a number without a label in front is a weight."""
     body = text.strip()
     if body in _FAULTS:
         return Refused(body, _FAULTS[body], raw)
@@ -52,7 +56,7 @@ def _labelled(text: str, raw: bytes, *, stable: bool) -> Decoded:
     label = "" if fields is None or fields["label"] is None else fields["label"].lower()
     if _OTHER.fullmatch(body):
         return Status(clean(body), raw)
-    if fields is None or (label and label not in LABELS):
+    if fields is None or (label and label not in LABELS) or not (label or bare):
         raise Unusable("not an Adam weight line (its start may be missing)")
     flags = [*LABELS.get(label, ()), *([Flag.STABLE] if stable else [])]
     return reading(raw, number(fields["sign"], fields["digits"]), unit(fields["unit"]), *flags)
@@ -60,6 +64,11 @@ def _labelled(text: str, raw: bytes, *, stable: bool) -> Decoded:
 
 def _parse_live(text: str, raw: bytes, _asked: str | None) -> Decoded:
     return _labelled(text, raw, stable=False)
+
+
+def _parse_cpw(text: str, raw: bytes, _asked: str | None) -> Decoded:
+    # Each of its lines says what it is: one that does not has lost its beginning.
+    return _labelled(text, raw, stable=False, bare=False)
 
 
 def _parse_settled(text: str, raw: bytes, _asked: str | None) -> Decoded:
@@ -78,7 +87,7 @@ class AdamCpwSettings(AskedSettings):
 def _cpw_talk(settings: AdamCpwSettings) -> Talk:
     return Talk(
         framer=framer,
-        read=reader(_parse_live),
+        read=reader(_parse_cpw),
         ask=f"{settings.weight_command}\r\n".encode("ascii"),
         interval_ns=settings.interval_ns,
         commands=_CPW_COMMANDS,

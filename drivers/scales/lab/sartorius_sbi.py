@@ -25,6 +25,10 @@ VALUE_WIDTHS = (14, 20)
 INTEGER_WIDTHS = (12, 18)
 """Counts are documented two characters narrower. Only whole numbers: a torn line with a point has these widths as well."""
 
+VALUE_ENDS = (10, 16)
+INTEGER_ENDS = (8, 10, 12, 14, 16)
+"""Columns where the digits end, right-aligned in their field: blanks at a line's end may be cut off, characters before not."""
+
 IDENTIFIERS = {
     "N": Flag.NET,
     "N1": Flag.NET,
@@ -108,6 +112,8 @@ def _weight(fields: re.Match[str], raw: bytes) -> Decoded:
     # A line that starts with its sign or its identifier, and has a sign, has lost nothing but blanks at its end.
     if text.startswith(" ") or not fields["sign"]:
         _check_width(text, whole="." not in fields["digits"])
+    elif fields.end("digits") not in (INTEGER_ENDS if "." not in fields["digits"] else VALUE_ENDS):
+        raise Unusable("the number ends in a wrong column: a character in front of its end is missing")
     if name is not None and name not in IDENTIFIERS:
         return Status(clean(text.strip()), raw)
     code = None if fields["unit"] is None else unit(fields["unit"], SBI_UNITS)

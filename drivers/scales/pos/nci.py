@@ -135,11 +135,12 @@ def _amount(text: str) -> tuple[Decimal, str]:
         return ounces(compound[1], compound[2]), UNITS["oz"]
     if (fields := _WEIGHT.fullmatch(text.strip(" "))) is None:
         raise Unusable(f"not a weight with its unit: {clean(text, 24)!r}")
-    shown = fields[1].lstrip(" +-")
-    # Leading zeros fill the field; blanks may do it instead, and then count.
-    if len(shown if shown.startswith("0") else text[: text.index(fields[2])].rstrip(" ")) not in WIDTHS:
+    unit = unit_code(fields[2])
+    # Blanks may fill the field, and then count; where zeros do, a blank in front is none of it.
+    places = fields[1] if fields[1].lstrip("+-").startswith("0") else text.removesuffix(fields[2]).rstrip(" ")
+    if len(places) not in WIDTHS and not (unit == "g" and len(places) == WIDTHS[0] - 1 and "." not in places):
         raise Unusable(f"a weight has {WIDTHS[0]} places or one more: a digit or the point is missing in {clean(text, 24)!r}")
-    return number(fields[1]), unit_code(fields[2])
+    return number(fields[1]), unit
 
 
 def _commanded(asked: str, status: StatusBytes, raw: bytes) -> Decoded:

@@ -53,6 +53,10 @@ class SingleCableSettings(CodeSettings):
         default="monitor", description="Ask with S14, which also tells motion and range, or with S11, which waits for a weight."
     )
     interval_ms: int = Field(default=250, ge=50, le=60_000, description="Milliseconds between two questions for the weight.")
+    unit: Literal["kg", "lb"] | None = Field(
+        default=None,
+        description="Unit of the scale; a weight with the other unit's number of digits is then refused.",
+    )
     code_prefix: str = Field(default="S08", max_length=8, description="What the scanner puts in front of each code.")
 
 
@@ -71,9 +75,9 @@ def _read(settings: SingleCableSettings, codes: CodeReader, raw: bytes) -> Decod
     except UnicodeDecodeError:
         return stray(raw)
     if (weight := _S11.fullmatch(text)) is not None:
-        return mass(*_amount(weight[1]), (), raw)
+        return mass(*_amount(weight[1], settings.unit), (), raw)
     if (state := _S14.fullmatch(text)) is not None:
-        return _monitored(state[1], state[2], raw)
+        return _monitored(state[1], state[2], settings.unit, raw)
     if any(char < " " and char != GS for char in text):
         return Malformed(f"neither an answer nor a code: {clean(text, 32)!r}", raw)
     if settings.code_prefix and text.startswith(settings.code_prefix):
@@ -84,15 +88,16 @@ def _read(settings: SingleCableSettings, codes: CodeReader, raw: bytes) -> Decod
     return codes.read(text, raw)
 
 
-def _amount(digits: str) -> tuple[Decimal, str]:
-    if (known := WEIGHTS.get(len(digits))) is None:
-        raise Unusable(f"{len(digits)} digits of weight: neither metric nor pounds")
+def _amount(digits: str, unit: str | None) -> tuple[Decimal, str]:
+    known = WEIGHTS.get(len(digits))
+    if known is None or (unit is not None and known[1] != UNITS[unit]):
+        raise Unusable(f"{len(digits)} digits of weight: not {unit or 'metric and not pounds'}")
     return shifted(digits, known[0]), known[1]
 
 
-def _monitored(state: str, digits: str, raw: bytes) -> Decoded:
+def _monitored(state: str, digits: str, unit: str | None, raw: bytes) -> Decoded:
     if state == "4":
-        return mass(*_amount(digits), {Flag.STABLE}, raw)
+        return mass(*_amount(digits, unit), {Flag.STABLE}, raw)
     if state not in STATES or digits:
         raise Unusable(f"unknown answer to S14: {clean(state + digits, 16)!r}")
     flags, reason = STATES[state]
@@ -138,7 +143,7 @@ DATALOGIC_SINGLE_CABLE = talking(
         modes=(Mode.POLL, Mode.AUTOPRINT),
         notes=(
             "Weights and codes share the line: let the scanner send its prefix S08, so that no code looks like a weight.",
-            "Five digits are kilograms with three decimals, four are pounds with two.",
+            "Five digits are kilograms, four are pounds: set `unit`, or a lost digit turns one into the other.",
         ),
     ),
     SingleCableSettings,

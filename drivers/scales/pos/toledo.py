@@ -78,8 +78,11 @@ LETTERS = frozenset("WHZTCABEF")
 
 CHANGES = frozenset({"zero", "tare", "preset_tare", "clear_tare"})
 
-_WEIGHT = re.compile(rb"\x02(?=[ 0-9.]{6,7}[N\r]) *([0-9]{1,5}\.[0-9]{1,4})(N?)\r")
-"""Six places, in high resolution seven, blanks included and always with the point: what has lost one is another weight."""
+_WEIGHT = re.compile(rb"\x02( *[0-9]{1,5}\.[0-9]{1,4})(N?)\r")
+"""Always with its point: digits that have lost it would be a weight a thousand times as large."""
+
+PLACES = 6
+"""Of a weight, point and blanks included, at least: a narrower one has lost a digit. In pounds the 8217 has one less."""
 
 MODELS_8217 = ("Mettler-Toledo 8217, Ariva, Viva and DIVA in 8217 mode", "Checkout scales with the Toledo 8217 protocol")
 
@@ -92,6 +95,7 @@ class _Dialect:
     letters: bool
     bit5: Literal["net", "fixed"]
     bit6: Literal["bad-command", "fixed"]
+    places: int = PLACES
 
 
 class _ToledoSettings(Settings):
@@ -174,6 +178,8 @@ def _answer(dialect: _Dialect, raw: bytes, asked: str | None) -> Decoded:
 
 
 def _weight(dialect: _Dialect, match: re.Match[bytes], raw: bytes) -> Reading:
+    if len(match[1]) < dialect.places:
+        raise Unusable(f"a weight has {dialect.places} places, not {len(match[1])}: a digit is missing")
     # A weight in motion is never sent, so one that is sent was at rest.
     flags = {Flag.STABLE}
     if match[2]:
@@ -258,9 +264,10 @@ def _commands(unit: UnitName) -> dict[str, Command]:
 
 
 def _talk(settings: _ToledoSettings) -> Talk:
+    places = PLACES - 1 if isinstance(settings, Toledo8217Settings) and settings.unit != "kg" else PLACES
     return Talk(
         framer=lambda: MarkedFrames(measure),
-        read=partial(read_frame, _Dialect(settings.unit, False, settings.status_bit5, settings.status_bit6)),
+        read=partial(read_frame, _Dialect(settings.unit, False, settings.status_bit5, settings.status_bit6, places)),
         ask=b"H" if settings.high_resolution else b"W",
         interval_ns=settings.interval_ms * 1_000_000,
         commands=_commands(settings.unit),
@@ -270,7 +277,9 @@ def _talk(settings: _ToledoSettings) -> Talk:
 def _sasi_talk(settings: SasiSettings) -> Talk:
     return Talk(
         framer=lambda: MarkedFrames(measure),
-        read=partial(read_frame, _Dialect(settings.unit, True, "net", "fixed")),
+        read=partial(
+            read_frame, _Dialect(settings.unit, True, "net", "fixed", PLACES if settings.unit == "kg" else PLACES - 1)
+        ),
         ask=b"W",
         interval_ns=settings.interval_ms * 1_000_000,
         commands={"zero": Command(b"Z", COMMAND_TIMEOUT_NS)},

@@ -44,6 +44,9 @@ FAULTS = {
 TARE_WIDTH = 6
 """Characters that TMAN takes (3590 manual, p. 69)."""
 
+FIELD = 8
+"""Characters of the weight in the standard string, sign, blanks and point included (DGT4X manual, p. 54)."""
+
 _ADDRESS = re.compile(r"(?P<address>[0-9]{2})(?P<rest>[A-Z0-9].*)", re.ASCII | re.DOTALL)
 _EXTENDED = re.compile(
     r"(?:(?P<head>ST|US|OL|UL|TL),[0-9]|[0-9],(?P<late>ST|US|OL|UL|TL))"
@@ -112,7 +115,7 @@ class _Terminal:
         if text.startswith("VER,"):
             return Identity(clean(text.removeprefix("VER,"), 80), raw, what="software")
         extended = _EXTENDED.fullmatch(text)
-        return (tokenize(text) if extended is None else _extended(extended)).reading(raw, **details)
+        return (_standard(text) if extended is None else _extended(extended)).reading(raw, **details)
 
     def _own(self, text: str) -> tuple[str, str]:
         """The address in front and the rest. Raises Unusable where the settings say something else."""
@@ -126,6 +129,14 @@ class _Terminal:
         if self._prefix and match["address"] != self._prefix:
             raise Unusable(f"from address {match['address']}, not {self._prefix}")
         return match["address"], match["rest"]
+
+
+def _standard(text: str) -> Weight:
+    """The standard string, whose weight is in a field of fixed width. Raises Unusable."""
+    weight = tokenize(text)
+    if weight.value is not None and len(text.split(",")[2]) != FIELD:
+        raise Unusable(f"a weight has {FIELD} characters: one is missing, or there is one too many")
+    return weight
 
 
 def _extended(match: re.Match[str]) -> Weight:

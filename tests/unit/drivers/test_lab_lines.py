@@ -37,7 +37,7 @@ def decoded(driver: str, line: str | bytes, **settings: Any) -> Decoded:
         ("sartorius-sbi", "-    0.006 g", "-0.006", "g", {S}),
         ("sartorius-sbi", "G#    +  52.1874 g  ", "52.1874", "g", {G, S}),
         ("sartorius-sbi", "T1    +  52.1874 kg ", "52.1874", "kg", {T, S}),
-        ("sartorius-sbi", "Prc   +    99.9 %   ", "99.9", "%", {S}),
+        ("sartorius-sbi", "Prc   +     99.9 %  ", "99.9", "%", {S}),
         ("sartorius-sbi", "+   1.2345 N  ", "1.2345", "N", {S}),
         ("and-standard", "ST,LO,+0001.234 kg", "1.234", "kg", {S}),
         ("and-standard", "US,--,+0001.234 ct", "1.234", "[car_m]", {M}),

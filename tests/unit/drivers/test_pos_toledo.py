@@ -63,9 +63,9 @@ def test_letters_and_bits_read_differently_on_the_same_byte() -> None:
 @pytest.mark.parametrize(
     ("data", "values", "flags"),
     [
-        (b"\x0212.34\r", {}, {Flag.STABLE, Flag.GROSS}),
-        (b"\x0212.34\r", {"status_bit5": "fixed"}, {Flag.STABLE}),
-        (b"\x0212.34N\r", {"status_bit5": "fixed"}, {Flag.STABLE, Flag.NET}),
+        (b"\x0212.340\r", {}, {Flag.STABLE, Flag.GROSS}),
+        (b"\x0212.34\r", {"unit": "lb", "status_bit5": "fixed"}, {Flag.STABLE}),
+        (b"\x0212.34N\r", {"unit": "lb", "status_bit5": "fixed"}, {Flag.STABLE, Flag.NET}),
         (b"\x02? \r", {}, {Flag.STATUS, Flag.STABLE, Flag.NET}),
         (b"\x02? \r", {"status_bit5": "fixed"}, {Flag.STATUS, Flag.STABLE}),
         (b"\x02?@\r", {"status_bit6": "fixed"}, {Flag.STATUS, Flag.STABLE}),
