@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 
 from drivers.api import Decoded, Flag, Kind, Malformed, Reading, Refused
 from drivers.modbus.mapping import Coded, Codes, Number, Point, Status
@@ -152,13 +152,21 @@ def _number(
         value = -value
     places = terms.round_ if terms.round_ is not None else one.round_
     if places is not None:
-        value = value.quantize(TENS[places], rounding=ROUND_HALF_EVEN)
+        value = _rounded(value, places)
     return value or abs(value)
+
+
+def _rounded(value: Decimal, places: int) -> Decimal:
+    try:
+        return value.quantize(TENS[places], rounding=ROUND_HALF_EVEN)
+    # More digits than numbers are worked with: the device's own place of the point is wrong, or the order of words.
+    except InvalidOperation as exc:
+        raise PointFault(f"{value:.3e} has no {places} decimals") from exc
 
 
 def _scaled(value: Decimal, one: Number, point: Point, terms: Terms, digits: int | None) -> Decimal:
     if digits is not None:
-        return value.quantize(TENS[digits]) if one.type_ == "f32" else value * TENS[digits]
+        return _rounded(value, digits) if one.type_ == "f32" else value * TENS[digits]
     scale = terms.scale or one.scale or point.scale
     if scale is None:
         if one.type_ == "f32":

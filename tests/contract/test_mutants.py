@@ -68,7 +68,7 @@ TAILS = {
     "nci-scp01": [b"\n00125LB\r\nS00\r\x03", b"\n00.25LB\r\nS00\r\x03", b"\n1.250KG\r\nS00\r\x03"],
     "fedex": [b"\n 00125LB\r00\x03", b"\n 00.25LB\r00\x03"],
     "digi-di600": [b"\x00\r0-001230\r40000,450\r\n", b"\x00\r0-00,230\r40000,450\r\n", b"0001,230\r40000,450\r\n"],
-    "dini-argeo": [b"ST,NT,   1250,kg\r\n", b"ST,NT,   2.50,kg\r\n", b"US,GS,  12.50,kg\r\n"],
+    "dini-argeo": [b"ST,NT,   1250,kg\r\n", b"ST,NT,   2.50,kg\r\n", b"US,GS,  12.50,kg\r\n", b"US,GS  -12.50kg\r\n"],
     "sartorius-sbi": [b"+   12356 g  \r\n", b"+   23.56 g  \r\n", b"Qnt +    53 pcs  \r\n"],
 }
 """What is left of values, states and errors that lost a sign, a point, a digit or their head: each once read as a number."""

@@ -47,6 +47,9 @@ TARE_WIDTH = 6
 FIELD = 8
 """Characters of the weight in the standard string, sign, blanks and point included (DGT4X manual, p. 54)."""
 
+PARTS = 4
+"""Head, net or gross, weight, unit."""
+
 _ADDRESS = re.compile(r"(?P<address>[0-9]{2})(?P<rest>[A-Z0-9].*)", re.ASCII | re.DOTALL)
 _EXTENDED = re.compile(
     r"(?:(?P<head>ST|US|OL|UL|TL),[0-9]|[0-9],(?P<late>ST|US|OL|UL|TL))"
@@ -134,7 +137,8 @@ class _Terminal:
 def _standard(text: str) -> Weight:
     """The standard string, whose weight is in a field of fixed width. Raises Unusable."""
     weight = tokenize(text)
-    if weight.value is not None and len(text.split(",")[2]) != FIELD:
+    parts = text.split(",")
+    if weight.value is not None and (len(parts) != PARTS or len(parts[2]) != FIELD):
         raise Unusable(f"a weight has {FIELD} characters: one is missing, or there is one too many")
     return weight
 

@@ -573,3 +573,13 @@ def test_what_lies_open_at_the_end_comes_out_again() -> None:
 def test_a_capture_that_cannot_be_read_says_why(params: dict[str, object], reason: str) -> None:
     (found,) = decode("modbus-rtu", {"hex": registers([STABLE, 0, 1, 0, 1]).hex()}, params)
     assert reason in str(found["reason"])
+
+
+@pytest.mark.parametrize("places", [14, 18])
+def test_a_point_in_an_impossible_place_costs_the_value_only(places: int) -> None:
+    point = {"kind": "mass", "value": {"register": 0, "type": "f32"}, "unit": "kg", "decimals": {"register": 2}}
+    codec = codec_of("modbus", {"map": {"blocks": [{"function": 3, "start": 0, "count": 3}], "readings": [point]}})
+    words = [*struct.unpack(">HH", struct.pack(">f", 9.9e14)), places]
+    (found,) = codec.receive(said("read:1:3:0:3", registers(words)), 0)
+    assert isinstance(found, Malformed)
+    assert "decimals" in found.reason
