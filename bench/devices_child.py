@@ -17,7 +17,7 @@ from edge.devices.hub import DeviceHub
 from edge.devices.live import Captured, LiveChanged
 from edge.settings import DeviceSettings
 from sync_protocol.entries import Encoded, Entry
-from sync_protocol.ids import EntryId
+from sync_protocol.ids import EntryId, RunId
 
 WARM_UP_S = 2.0
 POLL_S = 0.2
@@ -28,7 +28,7 @@ class NoJournal:
     """Takes what the hub writes; nothing is captured here."""
 
     async def append(self, entry: Entry | Encoded) -> EntryId:  # noqa: ARG002
-        return EntryId("0" * 32 + ":0")
+        return EntryId(RunId("0" * 32), 0)
 
 
 class Counting:
