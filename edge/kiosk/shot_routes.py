@@ -4,6 +4,7 @@ from typing import Final
 
 from edge.errors import JobRefused
 from edge.jobs.commands import Subject
+from edge.jobs.news import Sound
 from edge.kiosk.deps import KioskDeps
 from edge.kiosk.shots import Shots
 
@@ -16,9 +17,11 @@ async def act_on_shot(deps: KioskDeps, job: str, action: str, subject: Subject, 
     if held is None or held.job.id != job:
         raise JobRefused("other_job")
     if action == "shoot":
-        await shots.shoot(job, subject, line)
+        shot = await shots.shoot(job, subject, line)
+        deps.desk.tell(Sound.LOOK_HERE if shot.findings else Sound.ACCEPTED, "photo.taken")
     else:
         shots.drop(job)
+        deps.desk.tell(Sound.ACCEPTED, "photo.left")
     deps.desk.news.changed()
 
 

@@ -14,6 +14,7 @@ from drivers.cameras.checks import Finding
 from drivers.cameras.codes import reading_of
 from edge.cameras.taken import Taken
 from edge.errors import PictureFailed
+from edge.jobs.news import Sound
 from edge.jobs.routing import Routing
 from edge.kiosk.app import create_kiosk
 from edge.kiosk.shots import MAX_SHOTS, Shots
@@ -120,6 +121,20 @@ async def test_again_is_another_picture_and_leaving_it_out_names_none(dock: Kios
     assert (await dock.act("unshoot")).json()["shot"] is None
     assert dock.station.desk.job.photos == ()  # type: ignore[union-attr]
     assert (await dock.client.get(f"/pictures/{second}")).status_code == 404
+
+
+async def test_screen_speaks_of_the_picture_and_not_of_the_step_before(dock: Kiosk, eye: Eye) -> None:
+    def told() -> tuple[Sound, str] | None:
+        last = dock.station.desk.news.last
+        return (last.sound, last.code) if last is not None else None
+
+    await dock.act("shoot", subject="delivery_note")
+    assert told() == (Sound.ACCEPTED, "photo.taken")
+    eye.findings = (Finding("blurred", "1", "60"),)
+    await dock.act("shoot", subject="delivery_note")
+    assert told() == (Sound.LOOK_HERE, "photo.taken")
+    await dock.act("unshoot")
+    assert told() == (Sound.ACCEPTED, "photo.left")
 
 
 @pytest.mark.parametrize("code", ["lost", "no_answer", "refused", "no_picture", "settings", "not_kept", "busy"])
