@@ -67,6 +67,12 @@ class _Client(mqtt.Client):
     def _create_socket(self) -> Any:
         return self.ready
 
+    def _sock_recv(self, bufsize: int) -> bytes:
+        # paho asks for the whole of a packet, which says of itself how long it is: up to 256 MB, laid out at each read.
+        if bufsize > MAX_PAYLOAD:
+            raise ValueError("a packet that is longer than the broker was told")
+        return super()._sock_recv(bufsize)
+
 
 @dataclass(slots=True)
 class Inbox:

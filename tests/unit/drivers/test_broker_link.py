@@ -246,6 +246,21 @@ async def test_what_is_no_broker_is_a_lost_link() -> None:
         await transport.close()
 
 
+async def test_packet_that_claims_to_be_huge_is_not_waited_for() -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.write(b"\x30\xff\xff\xff\x7f" + bytes(100))  # 256 MB (MQTT 5.0, 1.5.5)
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        transport = make_transport("mqtt", {"host": "127.0.0.1", "port": port, "topics": ["a"], "connect_timeout_s": 2})
+        with pytest.raises(LinkLost, match="cannot be read"):
+            await transport.open()
+
+
 @pytest.mark.parametrize(
     ("settings", "setting"),
     [
