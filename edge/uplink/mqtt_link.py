@@ -5,6 +5,7 @@ what was not answered on this connection is sent again by the journal on the nex
 """
 
 import asyncio
+import socket
 import ssl
 import struct
 from collections import deque
@@ -20,8 +21,8 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from drivers.transports.broker_socket import connected
 from edge.uplink.binding import CloudAway
-from edge.uplink.tls_socket import connect
 from sync_protocol import routes
 from sync_protocol.commands import MAX_COMMAND_BYTES
 
@@ -62,7 +63,7 @@ class Address:
 class _Client(mqtt.Client):
     """paho would connect with blocking calls: it is given a socket that is connected, its handshake done."""
 
-    ready: ssl.SSLSocket
+    ready: socket.socket
 
     def _create_socket(self) -> Any:
         return self.ready
@@ -90,7 +91,7 @@ class MqttLink:
     asked: dict[bytes, _Asked] = field(default_factory=dict)
     max_packet: int | None = None
     """The broker's limit, where it named one."""
-    _socket: ssl.SSLSocket | None = None
+    _socket: socket.socket | None = None
     _timer: asyncio.TimerHandle | None = None
 
     @classmethod
@@ -101,7 +102,7 @@ class MqttLink:
         link = cls(box, loop, client, loop.create_future(), loop.create_future())
         try:
             async with asyncio.timeout(where.connect_s):
-                client.ready = await connect(where.host, where.port, tls)
+                client.ready = await connected(where.host, where.port, tls)
                 link._begin(where, tls)
                 await link._unless_ended(link.ready)
         except TimeoutError as exc:
