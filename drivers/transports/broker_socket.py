@@ -4,6 +4,19 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
+from typing import overload
+
+
+@overload
+async def connected(host: str, port: int, tls: ssl.SSLContext) -> ssl.SSLSocket: ...
+
+
+@overload
+async def connected(host: str, port: int, tls: None) -> socket.socket: ...
+
+
+@overload
+async def connected(host: str, port: int, tls: ssl.SSLContext | None) -> socket.socket: ...
 
 
 async def connected(host: str, port: int, tls: ssl.SSLContext | None) -> socket.socket:

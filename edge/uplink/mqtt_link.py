@@ -5,7 +5,6 @@ what was not answered on this connection is sent again by the journal on the nex
 """
 
 import asyncio
-import socket
 import ssl
 import struct
 from collections import deque
@@ -63,7 +62,7 @@ class Address:
 class _Client(mqtt.Client):
     """paho would connect with blocking calls: it is given a socket that is connected, its handshake done."""
 
-    ready: socket.socket
+    ready: ssl.SSLSocket
 
     def _create_socket(self) -> Any:
         return self.ready
@@ -91,7 +90,7 @@ class MqttLink:
     asked: dict[bytes, _Asked] = field(default_factory=dict)
     max_packet: int | None = None
     """The broker's limit, where it named one."""
-    _socket: socket.socket | None = None
+    _socket: ssl.SSLSocket | None = None
     _timer: asyncio.TimerHandle | None = None
 
     @classmethod
