@@ -17,6 +17,9 @@ ANSWER_TIMEOUT_NS = 1_000_000_000
 STABLE_TIMEOUT_NS = 45_000_000_000
 """For commands that wait for rest."""
 
+QUIET_NS = 300_000_000
+"""How long a device that obeys without a word may still say that it does not obey: slow lines carry a refusal in 0.1 s."""
+
 JOINED_NS = 100_000_000
 """A device that prints a line only now and then does not begin one in just this time after the port was opened."""
 
@@ -37,8 +40,8 @@ class Command:
     """One named command of a device.
 
     `send` is what goes out, or makes it from the argument (raising SettingsFault). `answered` is False for a device that says
-    nothing to it: then `Acknowledged` is given by the codec itself, with the sent bytes as raw. `confirms` says whether a
-    decoded frame is the answer; by default an Acknowledged, a Refused or a tare reading is.
+    nothing to it unless it refuses: after `QUIET_NS` without a word the codec itself gives `Acknowledged`, with the sent bytes
+    as raw. `confirms` says whether a decoded frame is the answer; by default an Acknowledged, a Refused or a tare reading is.
     """
 
     send: bytes | Callable[[str | None], bytes]
@@ -86,6 +89,7 @@ class _Owed:
     command: Command | None
     timeout_ns: int
     since_ns: int | None
+    sent: bytes = b""
 
     def end_ns(self) -> int | None:
         return None if self.since_ns is None else self.since_ns + self.timeout_ns
@@ -109,6 +113,7 @@ class TalkCodec:
     def receive(self, data: bytes, now_ns: int) -> list[Decoded]:
         """Take bytes, give what is complete; empty `data` says that time has passed."""
         self._start_clocks(now_ns)
+        self._give_up(now_ns)
         found, self._unanswered = self._unanswered, []
         idle_ns = self._talk.idle_ns
         if idle_ns is not None and self._byte_ns is not None and now_ns - self._byte_ns >= idle_ns:
@@ -157,7 +162,8 @@ class TalkCodec:
     def overdue(self, now_ns: int) -> bool:
         """Whether an answer is late, or a stream has fallen silent."""
         owed = self._owed
-        if owed is not None and (end_ns := owed.end_ns()) is not None and now_ns > end_ns:
+        answered = owed is not None and (owed.command is None or owed.command.answered)
+        if owed is not None and answered and (end_ns := owed.end_ns()) is not None and now_ns > end_ns:
             return True
         if self._talk.silence_ns is not None and self._heard_ns is not None:
             self._silent = self._silent or now_ns - self._heard_ns > self._talk.silence_ns
@@ -171,11 +177,7 @@ class TalkCodec:
                 f"no command {name[:40]!r}: {', '.join(self._talk.commands) or 'there are none'}", setting="command"
             )
         sent = command.bytes_for(name, argument)
-        if command.answered:
-            self._owed = _Owed(name, command, command.timeout_ns, None)
-        else:
-            self._owed = None
-            self._unanswered.append(Acknowledged(name, sent))
+        self._owed = _Owed(name, command, command.timeout_ns if command.answered else QUIET_NS, None, sent)
         return sent
 
     def finish(self) -> list[Decoded]:
@@ -206,9 +208,14 @@ class TalkCodec:
         return not asked and self._opened_ns is not None and now_ns - self._opened_ns <= JOINED_NS
 
     def _give_up(self, now_ns: int) -> None:
-        end_ns = None if self._owed is None else self._owed.end_ns()
-        if end_ns is not None and now_ns > end_ns:
-            self._owed = None
+        owed = self._owed
+        end_ns = None if owed is None else owed.end_ns()
+        if owed is None or end_ns is None or now_ns <= end_ns:
+            return
+        self._owed = None
+        if owed.command is not None and not owed.command.answered:
+            self._unanswered.append(Acknowledged(owed.name, owed.sent))
+        else:
             self._silent = True
 
     def _restart(self, now_ns: int) -> bytes | None:
@@ -250,6 +257,8 @@ class TalkCodec:
     def _answers(self, owed: _Owed, item: Decoded) -> bool:
         if owed.command is None:
             return self._talk.answers_question is None or self._talk.answers_question(item)
+        if not owed.command.answered:
+            return isinstance(item, Acknowledged | Refused)
         if owed.command.confirms is not None:
             return owed.command.confirms(item)
         return isinstance(item, Acknowledged | Refused) or (isinstance(item, Reading) and is_tare_taken(item))

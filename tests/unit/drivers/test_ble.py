@@ -16,6 +16,7 @@ from drivers.ble.conversation import MAX_AGAIN
 from drivers.ble.fields import FieldFault, date_time, medical_float
 from drivers.envelope import EnvelopeBuffer, Message
 from drivers.settings import read_settings
+from drivers.talk import QUIET_NS
 from drivers.transports.bluetooth import BluetoothSettings
 
 SECOND = 1_000_000_000
@@ -388,7 +389,8 @@ def test_metrology_profile_refuses_values_in_another_unit_also_at_the_button() -
     (found,) = one.receive(Message(sylvac_sms.BUTTON, b"+0.5000\r").to_bytes(), 0)
     assert isinstance(found, Refused)
     assert one.command("zero") == Message(sylvac_sms.QUESTION, b"SET\r").to_bytes()
-    done = one.receive(b"", 0)
+    assert one.receive(b"", 0) == []
+    done = one.receive(b"", QUIET_NS + 1)
     assert done == [Acknowledged("zero", Message(sylvac_sms.QUESTION, b"SET\r").to_bytes())]
     one.command("identify")
     (who,) = one.receive(Message(sylvac_sms.ANSWER, b"C235\r").to_bytes(), 0)

@@ -8,7 +8,7 @@ import pytest
 
 from drivers.api import Acknowledged, Decoded, Flag, Kind, Malformed, Reading, Refused, SettingsFault
 from drivers.framing import FrameBuffer
-from drivers.talk import JOINED_NS, STREAM_SILENCE_NS, Command, Talk, TalkCodec
+from drivers.talk import JOINED_NS, QUIET_NS, STREAM_SILENCE_NS, Command, Talk, TalkCodec
 
 MS = 1_000_000
 
@@ -93,7 +93,20 @@ def test_a_command_without_an_answer_is_acknowledged_by_the_sending() -> None:
     codec = TalkCodec(TALK)
     codec.command("beep")
     assert codec.due_ns(5) == 0
-    assert codec.receive(b"", 5) == [Acknowledged("beep", b"B\r")]
+    assert codec.receive(b"", 5) == []
+    assert codec.poll(6) is None, "nothing is asked meanwhile"
+    due_ns = codec.due_ns(6)
+    assert due_ns == 5 + QUIET_NS + 1
+    assert not codec.overdue(due_ns)
+    assert codec.receive(b"", due_ns) == [Acknowledged("beep", b"B\r")]
+    assert codec.poll(due_ns) == b"?\r"
+
+
+def test_a_device_that_is_silent_when_it_obeys_may_still_refuse() -> None:
+    codec = TalkCodec(TALK)
+    codec.command("beep")
+    said = [*codec.receive(b"W1\r", 5), *codec.receive(b"NO\r", 6), *codec.receive(b"", 10 * QUIET_NS)]
+    assert [type(item) for item in said] == [Reading, Refused]
 
 
 @pytest.mark.parametrize(("name", "given"), [("dance", None), ("zero", "1"), ("preset_tare", None)])
