@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
-from pydantic import Field, create_model
+from pydantic import Field, create_model, model_validator
 
 from drivers.api import Codec, Decoded, Driver, DriverInfo, Kind, Settings, SettingsFault, Tier
 from drivers.modbus.codec import ModbusCodec
@@ -19,8 +19,8 @@ from sync_protocol.quantity import UNITS
 
 MAPS = Path(__file__).with_name("maps")
 
-MAX_MAP_FILE = 256 * 1024
-"""Bytes. The longest register map of a paper is a few hundred lines."""
+MAX_MAP_FILE = 32 * 1024
+"""Bytes. The longest register map of a paper is a few hundred lines; the journal keeps the text with the device's settings."""
 
 TRANSPORTS = ("modbus",)
 
@@ -49,10 +49,22 @@ class OneRegisterSettings(MapSettings):
 
     map: Mapping[str, object] | None = Field(default=None, description="A register map of your own, as a table.")
     map_file: str | None = Field(default=None, max_length=4096, description="A file with a register map of your own.")
+    map_text: str = Field(default="", description="The file's text; read from it when left out, and kept with the readings.")
     type: TypeName = Field(default="s16", description="Type of the value in the register, where no map is given.")
     kind: Kind | None = Field(default=None, description="What the value is of; by default what its unit says.")
     function: int = Field(default=3, ge=1, le=4, description="Function that reads it: 3 for holding, 4 for input registers.")
     unavailable: tuple[int, ...] = Field(default=(), description="Numbers that mean that there is no value.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, values: Any) -> Any:
+        # A reading of years ago is decoded by the map of its day, whatever became of the file.
+        if not isinstance(values, dict) or values.get("map_text") or not isinstance(values.get("map_file"), str):
+            return values
+        try:
+            return {**values, "map_text": _text(Path(values["map_file"]))}
+        except SettingsFault as exc:
+            raise ValueError(str(exc)) from exc
 
 
 @lru_cache(maxsize=1)
@@ -127,7 +139,7 @@ def _one_register(settings: OneRegisterSettings) -> RegisterMap:
     if settings.map is not None:
         return read_map(settings.map)
     if settings.map_file is not None:
-        return _load(Path(settings.map_file)).map_
+        return _map_of(settings.map_text, settings.map_file).map_
     register = settings.first_register or 0
     kind = settings.kind or _kind_of(settings.unit)
     value = {"register": register, "type": settings.type, "unavailable": settings.unavailable}
@@ -153,6 +165,10 @@ def _kind_of(unit: str | None) -> Kind:
 
 
 def _load(path: Path) -> MapFile:
+    return _map_of(_text(path), str(path))
+
+
+def _text(path: Path) -> str:
     if path.exists() and not path.is_file():  # a pipe or a terminal would be waited for
         raise SettingsFault(f"map_file: {path} is no file", setting="map_file")
     try:
@@ -160,11 +176,18 @@ def _load(path: Path) -> MapFile:
             text = file.read(MAX_MAP_FILE + 1)
         if len(text) > MAX_MAP_FILE:
             raise SettingsFault(f"map_file: {path} is longer than {MAX_MAP_FILE} bytes", setting="map_file")
-        values = tomllib.loads(text.decode(), parse_float=Decimal)
-    except RecursionError as exc:
-        raise SettingsFault(f"map_file: {path}: brackets within brackets, too deep to read", setting="map_file") from exc
-    except (OSError, tomllib.TOMLDecodeError, ValueError) as exc:  # ValueError: no UTF-8, or a zero character in the path
+        return text.decode()
+    except (OSError, ValueError) as exc:  # ValueError: no UTF-8, or a zero character in the path
         raise SettingsFault(f"map_file: {path}: {exc}", setting="map_file") from exc
+
+
+def _map_of(text: str, origin: str) -> MapFile:
+    try:
+        values = tomllib.loads(text, parse_float=Decimal)
+    except RecursionError as exc:
+        raise SettingsFault(f"map_file: {origin}: brackets within brackets, too deep to read", setting="map_file") from exc
+    except tomllib.TOMLDecodeError as exc:
+        raise SettingsFault(f"map_file: {origin}: {exc}", setting="map_file") from exc
     return read_map_file(values)
 
 

@@ -17,7 +17,7 @@ from drivers.api import Acknowledged, Codec, Decoded, Flag, Kind, Malformed, Rea
 from drivers.decoding import decode
 from drivers.envelope import EnvelopeBuffer, Message
 from drivers.modbus.adu import AduFault, Query, answer, crc, rtu_answers
-from drivers.modbus.driver import shipped
+from drivers.modbus.driver import GENERIC, MAPS, shipped
 from drivers.modbus.mapping import read_map
 from drivers.modbus.registers import NumberFault, number
 from drivers.settings import read_settings
@@ -583,3 +583,15 @@ def test_a_point_in_an_impossible_place_costs_the_value_only(places: int) -> Non
     (found,) = codec.receive(said("read:1:3:0:3", registers(words)), 0)
     assert isinstance(found, Malformed)
     assert "decimals" in found.reason
+
+
+def test_a_reading_is_decoded_by_the_map_of_its_day_whatever_became_of_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text((MAPS / "comet.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    settings = read_settings(GENERIC.settings, {"map_file": str(path)})
+    kept = settings.model_dump(mode="json")
+    path.unlink()
+    again = read_settings(GENERIC.settings, kept)
+    assert GENERIC.make_codec(again).poll(0) == GENERIC.make_codec(settings).poll(0)
+    with pytest.raises(SettingsFault):
+        read_settings(GENERIC.settings, {"map_file": str(path)})
