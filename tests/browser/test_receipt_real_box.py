@@ -159,6 +159,8 @@ def test_receipt_goes_from_the_touchscreen_to_a_posted_record_with_its_proofs(pa
     panel.to_the_weight(document, load)
     panel.weigh(load)
     assert squeezed(seen(page, "#weight .value")) == squeezed(amount("12.340", locale))
+    # The panel is drawn anew while the weight comes to rest; what stands in it is looked at when it stands still.
+    expect(page.locator(".about").first).to_contain_text(load.lot, timeout=PATIENCE_MS)
     assert load.lot in seen(page, ".about")
     assert document in seen(page, ".head .note dd")
     panel.shoot("kiosk-weight")
