@@ -1,6 +1,5 @@
 """Where a network camera is and how the box signs in there. The password stands in a file or a variable, never in a setting."""
 
-import os
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,9 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from drivers.api import Settings, SettingsFault
-
-MAX_SECRET = 1024
-"""Bytes read of a password's file; a file that is longer holds something else."""
+from drivers.passwords import NAME, PasswordFault, from_environment, from_file
 
 DEFAULT_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 
@@ -42,10 +39,10 @@ class LoginSettings(Settings):
 
     user: str = Field(default="", max_length=64, description="Name to sign in with; empty where the camera asks for none.")
     password_file: Path | None = Field(
-        default=None, description="File whose first line is the password; readable by the box alone."
+        default=None, description="File whose only line is the password; readable by the box alone."
     )
     password_env: str | None = Field(
-        default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Environment variable that holds the password."
+        default=None, pattern=NAME, description="The password is in the environment variable TALLYBOX_SECRET_ with this name."
     )
     timeout_s: float = Field(default=10.0, gt=0, le=60, description="Seconds for a whole picture, sign-in included.")
 
@@ -83,25 +80,13 @@ class HttpSettings(LoginSettings):
 
 def password(settings: LoginSettings, environ: Mapping[str, str]) -> str:
     """The password, read anew for every picture; empty without one. Raises SettingsFault that names the setting."""
-    if settings.password_env is not None:
-        found = environ.get(settings.password_env)
-        if found is None:
-            raise SettingsFault(f"password_env: {settings.password_env} is not set", setting="password_env")
-        return found
-    if settings.password_file is None:
-        return ""
     try:
-        if settings.password_file.exists() and not settings.password_file.is_file():  # a pipe would be waited for
-            raise SettingsFault("password_file: it is no file", setting="password_file")
-        with settings.password_file.open("rb") as file:
-            content = file.read(MAX_SECRET + 1)
-        if len(content) > MAX_SECRET:
-            raise SettingsFault("password_file: too long for a password", setting="password_file")
-        return content.decode().partition("\n")[0].rstrip("\r")
-    except OSError as exc:
-        raise SettingsFault(f"password_file: {os.strerror(exc.errno or 0)}", setting="password_file") from exc
-    except ValueError as exc:  # also a zero character in the path
-        raise SettingsFault("password_file: not UTF-8", setting="password_file") from exc
+        if settings.password_env is not None:
+            return from_environment(settings.password_env, environ)
+        return "" if settings.password_file is None else from_file(settings.password_file)
+    except PasswordFault as exc:
+        setting = "password_env" if settings.password_env is not None else "password_file"
+        raise SettingsFault(f"{setting}: {exc}", setting=setting) from exc
 
 
 def filled(address: str, user: str, secret: str) -> str:

@@ -12,12 +12,10 @@ from pydantic import Field, field_validator, model_validator
 from drivers.api import LinkLost, Settings, Transport
 from drivers.envelope import EnvelopeBuffer, Message
 from drivers.mqtt.topics import MAX_FILTERS, check_filter, topic_of
+from drivers.passwords import NAME, PasswordFault, from_environment, from_file
 from drivers.settings import read_settings
 from drivers.transports.broker_connection import Address, BrokerConnection, Inbox
 from drivers.transports.shared import Shared
-
-MAX_PASSWORD = 4096
-"""Bytes of a file that is to hold one line."""
 
 
 class BrokerSettings(Settings):
@@ -32,7 +30,9 @@ class BrokerSettings(Settings):
     )
     user: str | None = Field(default=None, max_length=256, description="Name to log in with.")
     password_file: str | None = Field(default=None, description="File that holds the password, and nothing else.")
-    password_env: str | None = Field(default=None, description="Environment variable that holds the password.")
+    password_env: str | None = Field(
+        default=None, pattern=NAME, description="The password is in the environment variable TALLYBOX_SECRET_ with this name."
+    )
     tls: bool = Field(default=False, description="Whether the connection is encrypted and the broker has to prove its name.")
     ca: str | None = Field(
         default=None, description="Certificate authority of the broker, a PEM file; the system's when left out."
@@ -135,31 +135,13 @@ class BrokerLink:
     def _password(self) -> str | None:
         """Read each time: a password that was changed is used at the next connection. Raises LinkLost."""
         wanted = self._settings
-        if wanted.password_env is not None:
-            found = os.environ.get(wanted.password_env)
-            if found is None:
-                raise LinkLost(f"the environment has no {wanted.password_env}, which is to hold the broker's password")
-            return found
-        if wanted.password_file is None:
-            return None
         try:
-            return _one_line(Path(wanted.password_file))
-        except (OSError, ValueError) as exc:
-            reason = exc.strerror if isinstance(exc, OSError) else None
-            told = reason or "it is not one line of UTF-8"
-            raise LinkLost(f"{wanted.password_file}, which is to hold the broker's password, cannot be read: {told}") from None
-
-
-def _one_line(path: Path) -> str:
-    """What a file of one line holds; a key of the box's must not reach a broker by mistake. Raises OSError or ValueError."""
-    if path.exists() and not path.is_file():  # a pipe or a terminal would be waited for
-        raise ValueError("no file")
-    with path.open("rb") as file:
-        data = file.read(MAX_PASSWORD + 1)
-    text = data.decode().rstrip("\r\n")
-    if len(data) > MAX_PASSWORD or not text.isprintable():
-        raise ValueError("more than one line")
-    return text
+            if wanted.password_env is not None:
+                return from_environment(wanted.password_env, os.environ)
+            return None if wanted.password_file is None else from_file(Path(wanted.password_file))
+        except PasswordFault as exc:
+            where = f"{wanted.password_file}: " if wanted.password_file is not None else ""
+            raise LinkLost(f"there is no password for the broker: {where}{exc}") from exc
 
 
 def make(settings: Mapping[str, object], shared: Shared) -> Transport:

@@ -9,7 +9,7 @@ from drivers.cameras.api import Still, Surroundings
 from drivers.cameras.offered import make_camera
 
 SECRET = "ge:h@im/1"
-SURROUNDINGS = Surroundings(environ={"CAM": SECRET, "WRONG": "another"})
+SURROUNDINGS = Surroundings(environ={"TALLYBOX_SECRET_CAM": SECRET, "TALLYBOX_SECRET_WRONG": "another"})
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

@@ -70,12 +70,18 @@ def test_every_kind_describes_itself() -> None:
 
 def test_password_is_read_anew_each_time(tmp_path: Path) -> None:
     file = tmp_path / "password"
-    file.write_text("first\nsecond line\n")
+    file.write_text("first\n")
     settings = LoginSettings(user="viewer", password_file=file)
     assert password(settings, {}) == "first"
     file.write_text("changed\r\n")
     assert password(settings, {}) == "changed"
-    assert password(LoginSettings(user="viewer", password_env="CAM"), {"CAM": "from there"}) == "from there"
+    file.write_text("first\nsecond line\n")
+    with pytest.raises(SettingsFault, match="one line"):
+        password(settings, {})
+    both = {"TALLYBOX_SECRET_CAM": "from there", "CAM": "from elsewhere"}
+    assert password(LoginSettings(user="viewer", password_env="CAM"), both) == "from there"
+    with pytest.raises(SettingsFault, match="TALLYBOX_SECRET_HOME"):
+        password(LoginSettings(user="viewer", password_env="HOME"), {"HOME": "/root"})
     assert password(LoginSettings(), {}) == ""
 
 

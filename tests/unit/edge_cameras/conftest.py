@@ -59,7 +59,9 @@ class Cameras:
         return CameraBook([_settings(self.device, **settings)], self.parts())
 
     def parts(self) -> BookParts:
-        surroundings = Surroundings(self.clock.wall_ns, environ={"CAM": "secret", "WRONG": "nonsense"})
+        surroundings = Surroundings(
+            self.clock.wall_ns, environ={"TALLYBOX_SECRET_CAM": "secret", "TALLYBOX_SECRET_WRONG": "nonsense"}
+        )
         return BookParts(self.pages, self.keep, self.clock, self.told.append, surroundings)
 
     async def keep(self, picture: bytes, *, media: str, about: Mapping[str, str]) -> str:
