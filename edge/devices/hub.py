@@ -96,6 +96,7 @@ class DeviceHub:
         self._policy_names = {device: wanted.policy for device, wanted in capture.items()}
         self._once = {name for name, driver in self._drivers.items() if set(driver.info.modes) == {Mode.AUTOPRINT}}
         self._settling = {device.id: SentOnce() if device.id in self._once else Settling(device.settle) for device in settings}
+        self._timed: dict[str, object] = {}
         self._identities: dict[str, str] = {}
         self._live = {device.id: LiveValue(device.id, LinkState.CONNECTING, None, None) for device in settings}
         self._listeners: set[_Listener] = set()
@@ -228,12 +229,23 @@ class DeviceHub:
         self._live[device] = LiveValue(device, LinkState.UP, reading, now_ns, self._keeps_ns(device))
         self._tell(LiveChanged(self._live[device]))
         # The policy is not asked while its readings are not taken: it would believe the last one to be kept.
-        if self._captures(self._policy_names[device]) and self._policies[device].wants(reading, now_ns):
+        wanted = self._captures(self._policy_names[device]) and self._policies[device].wants(reading, now_ns)
+        if wanted and not self._said_before(device, reading):
             try:
                 await self._capture(device, reading)
             except JournalFault:
                 # Nothing was confirmed to anyone; the box's red screen is the journal's own affair.
                 log.exception("capture_failed", device=device)
+
+    def _said_before(self, device: str, reading: Reading) -> bool:
+        """Whether this weighing was captured already: scales that advertise say one again and again, with the time they took it."""
+        if reading.instrument_time is None:
+            return False
+        said = reading.instrument_time, reading.value, reading.unit
+        if self._timed.get(device) == said:
+            return True
+        self._timed[device] = said
+        return False
 
     def _keeps_ns(self, device: str) -> int:
         return PRINTED_NS if device in self._once else FRESH_NS

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from drivers.api import Flag, Kind, Reading
 from edge.devices.capture import NOT_MEASURED, OnChange, OnStable, Periodic, policy_of
-from edge.settings import CaptureSettings
+from edge.devices.hub import DeviceHub
+from edge.settings import CaptureSettings, DeviceSettings
 
 SECOND = 1_000_000_000
 
@@ -132,3 +133,13 @@ def test_the_same_load_after_it_was_taken_off_is_a_second_weighing() -> None:
     judge = policy_of(CaptureSettings(policy="on_stable"))
     removed = replace(weight("1"), flags=frozenset({Flag.STABLE, Flag.REMOVED}))
     assert [judge.wants(reading, 0) for reading in (weight("1"), removed, removed, weight("1"))] == [True, False, False, True]
+
+
+async def test_a_weighing_that_is_said_again_with_its_own_time_is_kept_once(memory: Any, clock: Any) -> None:
+    every = CaptureSettings(policy="every")
+    device = DeviceSettings(id="scale", driver="mt-sics", transport={"kind": "serial", "port": "/dev/null"}, capture=every)
+    hub = DeviceHub([device], journal=memory, clock=clock)
+    weighing = Reading(Kind.MASS, Decimal("72.5"), "kg", frozenset({Flag.STABLE}), b"x", instrument_time="2026-11-22T10:00:00")
+    for said in (weighing, weighing, replace(weighing, value=Decimal("72.6")), replace(weighing, instrument_time=None)):
+        await hub._reading("scale", said)
+    assert [entry.value for entry in memory.entries] == ["72.5", "72.6", "72.5"]
