@@ -238,7 +238,7 @@ class DeviceHub:
                 log.exception("capture_failed", device=device)
 
     def _said_before(self, device: str, reading: Reading) -> bool:
-        """Whether this weighing was captured already: scales that advertise say one again and again, with the time they took it."""
+        """Whether this weighing was captured already: scales that advertise say one again and again, with its time."""
         if reading.instrument_time is None:
             return False
         said = reading.instrument_time, reading.value, reading.unit
