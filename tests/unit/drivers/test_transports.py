@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import sys
 import termios
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from drivers.api import LinkLost, SettingsFault, Transport
-from drivers.transports import KINDS, make_transport
+from drivers.transports import KINDS, make_transport, settings_of
 
 DEADLINE_S = 10.0
 
@@ -296,3 +297,13 @@ def test_kinds_are_what_the_factory_knows() -> None:
     for kind in KINDS:
         with pytest.raises(SettingsFault):
             make_transport(kind, {})
+
+
+async def test_a_library_that_is_missing_loses_its_device_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "drivers.transports.key_events", None)
+    transport = make_transport("evdev", {"path": "/dev/input/by-id/reader"})
+    with pytest.raises(LinkLost, match="evdev cannot be used on this machine"):
+        await transport.open()
+    await transport.close()
+    with pytest.raises(SettingsFault, match="evdev"):
+        settings_of("evdev")
