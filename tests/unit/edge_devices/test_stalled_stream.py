@@ -41,8 +41,17 @@ class Line:
 
     def wait_for(self, size: int) -> None:
         """Block until so many bytes have arrived at the far end: the kernel carries them over in its own time."""
-        while int.from_bytes(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)), sys.byteorder) < size:
+        while self._arrived() < size:
             time.sleep(0.001)
+
+    def wait_until_still(self) -> None:
+        """Block until nothing more arrives at the far end."""
+        seen = -1
+        while seen != (seen := self._arrived()):
+            time.sleep(0.2)
+
+    def _arrived(self) -> int:
+        return int.from_bytes(fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def close(self) -> None:
         os.close(self.master)
@@ -110,6 +119,7 @@ async def test_what_overflowed_while_nobody_read_is_never_shown_as_live(
             number = 2
             while line.say(number):
                 number += 1
+            line.wait_until_still()
             assert number > 4000 // FRAME_BYTES, "the line takes a whole buffer before it loses anything"
             # Minutes later the terminal is heard again, and says each moment what lies on it now.
             assert await asyncio.wait_for(heard(hub, line, 999_000), 20) == Decimal(999)
