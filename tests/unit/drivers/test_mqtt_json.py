@@ -12,7 +12,7 @@ from drivers import registry
 from drivers.api import Flag, Kind, Malformed, Reading, SettingsFault, Status
 from drivers.decoding import decode
 from drivers.envelope import Message
-from drivers.mqtt.content import ContentFault, compiled, found_at, parsed
+from drivers.mqtt.content import ABSENT, ContentFault, compiled, found_at, parsed
 from drivers.mqtt.topics import TopicFault, check_filter, matches, origin_of, topic_of
 from drivers.settings import read_settings
 from sync_protocol.quantity import UNITS
@@ -291,3 +291,9 @@ def test_any_content_gives_declared_results(driver: str, content: Any) -> None:
 def test_captures_are_decoded_by_name() -> None:
     (found,) = decode("mqtt-tasmota", {"text": '{"DS18B20": {"Temperature": 21.50}, "TempUnit": "C"}'})
     assert (found["value"], found["unit"], found["kind"], found["variable"]) == ("21.50", "C", "temperature", "temperature")
+
+
+@pytest.mark.parametrize("text", ["[", '{"a": 5}', "5", ""])
+def test_a_text_is_a_value_and_no_document(text: str) -> None:
+    assert found_at("$.a", text) is ABSENT
+    assert found_at("$", text) == text
