@@ -23,6 +23,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 from drivers import registry
 from drivers.api import Reading
 from drivers.transports import Shared, make_transport
+from edge.clock import BoxClock
 from edge.devices.link import DeviceLink, Owner
 
 UNITS = (1, 2, 3, 4)
@@ -53,17 +54,6 @@ async def serve() -> None:
     await asyncio.Event().wait()
 
 
-class _Clock:
-    def now_ns(self) -> int:
-        return time.monotonic_ns()
-
-    def wall_ns(self) -> int:
-        return time.time_ns()
-
-    def stamp(self) -> Any:
-        raise NotImplementedError
-
-
 async def box(port: int, counted: Callable[[], None]) -> None:
     """The box's own links, drivers and line."""
     shared = Shared()
@@ -82,7 +72,7 @@ async def box(port: int, counted: Callable[[], None]) -> None:
             registry.get("modbus-ft-112"),
             {"unit_id": unit, "unit": "kg", "interval_ms": 1000 // HZ},
             transport=lambda: make_transport("modbus", line, shared),
-            clock=_Clock(),
+            clock=BoxClock.of_this_machine(),
             owner=owner,
         )
         for unit in UNITS

@@ -1,5 +1,6 @@
 """Cutting a byte stream into frames that end in a terminator: the buffer, its cap, and the signs of wrong line settings."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,6 +11,40 @@ class Frame:
 
     raw: bytes
     ended: bool
+
+
+class Cutter(ABC):
+    """What all that cut a stream into frames share: bytes are collected, and given out as often as `_next` finds something.
+
+    The result depends on the bytes alone, never on how they were split, as long as `_next` looks at nothing else.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._bytes)
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Take bytes, give what is complete."""
+        self._bytes += data
+        frames: list[Frame] = []
+        while (frame := self._next()) is not None:
+            frames.append(frame)
+        return frames
+
+    def flush(self) -> Frame | None:
+        """What is left; the buffer is empty afterwards."""
+        return self._take(len(self._bytes), ended=False) if self._bytes else None
+
+    @abstractmethod
+    def _next(self) -> Frame | None:
+        """What comes next, taken off the bytes with `_take`; None while more bytes must tell."""
+
+    def _take(self, size: int, *, ended: bool) -> Frame:
+        raw = bytes(self._bytes[:size])
+        del self._bytes[:size]
+        return Frame(raw, ended)
 
 
 class FrameBuffer:

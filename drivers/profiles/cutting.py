@@ -1,42 +1,28 @@
 """Lines that end by their length: each begins with the profile's `start` and has as many bytes as it says."""
 
-from drivers.framing import Frame
+from drivers.framing import Cutter, Frame
 
 NOISE = 256
 """Bytes in front of a beginning are handed out in blocks of this size."""
 
 
-class LengthBuffer:
+class LengthBuffer(Cutter):
     """Collects bytes and gives lines of a fixed length. The result depends on the bytes alone, never on their split."""
 
     def __init__(self, start: bytes, length: int) -> None:
+        super().__init__()
         self._start = start
         self._length = length
-        self._bytes = bytearray()
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """Take bytes, give what is complete."""
-        self._bytes += data
-        frames: list[Frame] = []
-        while (frame := self._next()) is not None:
-            frames.append(frame)
-        return frames
-
-    def flush(self) -> Frame | None:
-        """What is left; the buffer is empty afterwards."""
-        raw = bytes(self._bytes)
-        self._bytes.clear()
-        return Frame(raw, ended=False) if raw else None
 
     def _next(self) -> Frame | None:
         noise = self._noise()
         if noise:
             # Held back until it is certain where it ends, so that no split can cut it in two.
             certain = noise < len(self._bytes) or noise >= NOISE
-            return Frame(self._take(min(noise, NOISE)), ended=False) if certain else None
+            return self._take(min(noise, NOISE), ended=False) if certain else None
         if len(self._bytes) < self._length or not self._bytes.startswith(self._start):
             return None
-        return Frame(self._take(self._length), ended=True)
+        return self._take(self._length, ended=True)
 
     def _noise(self) -> int:
         """How many bytes in front cannot begin a line."""
@@ -48,8 +34,3 @@ class LengthBuffer:
     def _may_begin(self, at: int) -> bool:
         head = bytes(self._bytes[at : at + len(self._start)])
         return head == self._start[: len(head)]
-
-    def _take(self, size: int) -> bytes:
-        raw = bytes(self._bytes[:size])
-        del self._bytes[:size]
-        return raw

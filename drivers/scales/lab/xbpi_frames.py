@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from drivers.api import Acknowledged, Decoded, Flag, Identity, Kind, Malformed, Reading, Refused, Status
-from drivers.framing import Frame
+from drivers.framing import Cutter, Frame
 from sync_protocol.wiretext import clean
 
 MARKER = 0x41
@@ -58,29 +58,12 @@ def is_whole(raw: bytes) -> bool:
     return sum(raw[:-1]) & 0xFF == raw[-1]
 
 
-class XbpiFramer:
+class XbpiFramer(Cutter):
     """Cuts a stream into frames that start with a length and the marker and whose byte sum is right.
 
     The result depends on the bytes alone. A stretch whose sum is wrong is given up to the next place in it that could be a
     start, so that a real frame behind a false start is found.
     """
-
-    def __init__(self) -> None:
-        self._bytes = bytearray()
-
-    def feed(self, data: bytes) -> list[Frame]:
-        """Take bytes, give what is complete."""
-        self._bytes += data
-        frames: list[Frame] = []
-        while (frame := self._next()) is not None:
-            frames.append(frame)
-        return frames
-
-    def flush(self) -> Frame | None:
-        """What is left; the framer is empty afterwards."""
-        raw = bytes(self._bytes)
-        self._bytes.clear()
-        return Frame(raw, ended=False) if raw else None
 
     def _next(self) -> Frame | None:
         start = self._start(0, MAX_NOISE + 1)
@@ -101,11 +84,6 @@ class XbpiFramer:
             if self._bytes[at + 1] == MARKER and SHORTEST <= self._bytes[at] <= LONGEST:
                 return at
         return None
-
-    def _take(self, size: int, *, ended: bool) -> Frame:
-        raw = bytes(self._bytes[:size])
-        del self._bytes[:size]
-        return Frame(raw, ended)
 
 
 @dataclass(frozen=True, slots=True)

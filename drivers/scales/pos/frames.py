@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from drivers.api import Malformed
-from drivers.framing import Frame, parity_of, without_parity
+from drivers.framing import Cutter, Frame, parity_of, without_parity
 
 NO_FRAME = 0
 """What a `Measure` says where no frame can start."""
@@ -22,7 +22,7 @@ SURE = 4
 """Bytes. As many that all carry the same parity are no accident: one in eight even so, and they are no frame anyway."""
 
 
-class MarkedFrames:
+class MarkedFrames(Cutter):
     """Frames as `measure` finds them, and what lies between as frames of its own, which no protocol takes for one of its.
 
     The result depends on the bytes alone, never on how they were split: bytes in front are held back until a whole frame
@@ -30,22 +30,14 @@ class MarkedFrames:
     """
 
     def __init__(self, measure: Measure) -> None:
+        super().__init__()
         self._measure = measure
-        self._bytes = bytearray()
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """Take bytes, give what is complete."""
-        self._bytes += data
-        frames: list[Frame] = []
-        while (size := self._next()) is not None:
-            frames.append(Frame(self._take(size), ended=True))
-        return frames
+    def _next(self) -> Frame | None:
+        size = self._size()
+        return None if size is None else self._take(size, ended=True)
 
-    def flush(self) -> Frame | None:
-        """What is left; the buffer is empty afterwards."""
-        return Frame(self._take(len(self._bytes)), ended=False) if self._bytes else None
-
-    def _next(self) -> int | None:
+    def _size(self) -> int | None:
         for at in range(min(len(self._bytes), STRAY)):
             size = self._measure(self._bytes, at)
             if size is None:
@@ -53,11 +45,6 @@ class MarkedFrames:
             if size != NO_FRAME:
                 return at or size
         return STRAY if len(self._bytes) >= STRAY else None
-
-    def _take(self, size: int) -> bytes:
-        raw = bytes(self._bytes[:size])
-        del self._bytes[:size]
-        return raw
 
 
 def is_whole(measure: Measure, raw: bytes) -> bool:
